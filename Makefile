@@ -1,0 +1,49 @@
+# Two commands are all a fresh machine needs: `make demo` and `make test`. Each sets up .venv by itself.
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: demo ui servers psql test test-fast lint types format bench clean
+
+demo: $(READY)  ## the whole story on embedded parts, ending in a report
+	CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo $(if $(SCALE),--scale $(SCALE))
+
+ui: $(READY)  ## the demo in Dagster, on 127.0.0.1
+	CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover ui $(if $(PORT),--port $(PORT))
+
+servers: $(READY)  ## the demo's PostgreSQL and DynamoDB, kept open for the commands of another terminal
+	CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo --serve
+
+psql: $(READY)  ## a prompt on the source database that CROSSOVER_SOURCE_URL names
+	@$(BIN)/python -m pipelines.source.psql
+
+test: lint types  ## everything
+	$(BIN)/python -m pytest
+
+test-fast: lint types  ## what needs no Spark session and no process of its own; under two minutes
+	$(BIN)/python -m pytest -m "unit or (property and not spark)"
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(READY)
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## the figures of the README, side by side in one run
+	$(BIN)/python -m tests.bench
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv .crossover build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

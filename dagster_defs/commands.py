@@ -1,0 +1,24 @@
+"""The `ui` command of `crossover`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipelines.command import Command, CommandResult
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=3000, help="on 127.0.0.1; another one is taken where it is busy")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".crossover/demo"), help="the demo to reopen, without settings"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> CommandResult:
+    from dagster_defs.ui import serve_ui
+
+    return serve_ui(arguments.folder.absolute(), arguments.port)
+
+
+ui = Command("ui", "serve Dagster on 127.0.0.1", _add_arguments, _run)

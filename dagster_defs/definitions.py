@@ -1,0 +1,83 @@
+"""What Dagster loads: assets, checks, jobs and schedules of every migration in CROSSOVER_MIGRATIONS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from dagster_defs.migrations import Broken, Found, find_migrations
+from dagster_defs.resources import SparkResource
+from dagster_defs.stages import consistency_check, group_of, migration_assets
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+
+@dg.definitions
+def definitions() -> dg.Definitions:
+    """The code location `dagster_defs.definitions`."""
+    return definitions_of(find_migrations())
+
+
+def definitions_of(migrations: Sequence[Found | Broken]) -> dg.Definitions:
+    """A broken mapping file becomes one asset that says what is wrong with it."""
+    return dg.Definitions.merge(
+        *(_migration(one) if isinstance(one, Found) else _broken(one) for one in migrations),
+        dg.Definitions(resources={"spark": SparkResource()}, executor=dg.in_process_executor),
+    )
+
+
+def _migration(found: Found) -> dg.Definitions:
+    name = found.mapping.migration
+    assets = migration_assets(name, found.path)
+    backfill = _job(name, "backfill", ["snapshot", "records", "backfill"], "snapshot → records → backfill")
+    verify = _job(name, "verify", ["snapshot", "records", "dump", "diff", "report"], "compare both stores and report")
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=[consistency_check(name, found.path)],
+        jobs=[backfill, verify],
+        schedules=_schedules(found, verify),
+    )
+
+
+def _job(migration: str, what: str, stages: list[str], description: str) -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        name=f"{group_of(migration)}_{what}",
+        selection=dg.AssetSelection.assets(*([migration, stage] for stage in stages)),
+        description=f"{migration}: {description}",
+        executor_def=dg.in_process_executor,  # one Spark session for all steps of a run
+    )
+
+
+def _schedules(found: Found, verify: UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
+    checks = found.mapping.checks
+    if checks is None or checks.schedule is None:
+        return []
+    return [
+        dg.ScheduleDefinition(
+            name=f"{group_of(found.mapping.migration)}_nightly",
+            job=verify,
+            cron_schedule=checks.schedule,
+            execution_timezone=checks.time_zone,
+            description=f"the consistency check of {found.mapping.migration}",
+        )
+    ]
+
+
+def _broken(broken: Broken) -> dg.Definitions:
+    return dg.Definitions(
+        assets=[
+            dg.AssetSpec(
+                key=["broken", _asset_name(broken.path)],
+                group_name="broken",
+                description=f"This mapping cannot be loaded. {broken.problem}",
+            )
+        ]
+    )
+
+
+def _asset_name(path: Path) -> str:
+    return group_of(path.stem)

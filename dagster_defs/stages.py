@@ -1,0 +1,160 @@
+"""The assets of one migration: each calls one stage and returns its counts as metadata."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_defs.resources import SparkResource
+from expectations.report import write_report
+from pipelines.backfill import run_backfill
+from pipelines.denormalise import make_records
+from pipelines.diff import run_diff
+from pipelines.dump import dump_tables
+from pipelines.errors import CrossoverError
+from pipelines.fanout import SparkFanOut
+from pipelines.migration import Migration
+from pipelines.snapshot import take_snapshot
+from pipelines.source.connect import source_url
+from pipelines.tables import create_tables
+from pipelines.target.client import dynamodb_client
+from pipelines.warehouse.layout import read_manifest
+from pipelines.warehouse.manifest import DiffManifest
+
+Numbers = Mapping[str, int | float | str | bool]
+
+
+class BackfillConfig(dg.Config):
+    """How a backfill writes."""
+
+    mode: str = Field(default="cold", description="cold: an empty table that nobody else writes")
+    resume: bool = Field(default=False, description="go on with the newest unfinished run")
+    force: bool = Field(default=False, description="write though the table is not empty")
+
+
+@contextmanager
+def failing_in_one_line() -> Iterator[None]:
+    """What the user can mend fails the step with its own line and no stack trace."""
+    try:
+        yield
+    except CrossoverError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
+    """snapshot → records → backfill → dump → diff → report of one mapping file."""
+
+    def asset(
+        what: str, deps: list[str], kinds: set[str]
+    ) -> Callable[[Callable[..., dg.MaterializeResult[None]]], dg.AssetsDefinition]:
+        return dg.asset(
+            key=[migration, what],
+            deps=[dg.AssetKey([migration, dep]) for dep in deps],
+            group_name=group_of(migration),
+            kinds=kinds,
+        )
+
+    @asset("snapshot", [], {"postgres", "parquet"})
+    def snapshot() -> dg.MaterializeResult[None]:
+        """One row is one source row, of one consistent cut of the columns that the mapping uses."""
+        with failing_in_one_line():
+            opened = Migration.open(path)
+            manifest = take_snapshot(opened, source_url(opened.mapping))
+        rows = {f"rows {name}": table.rows for name, table in manifest.tables.items()}
+        return _result({"snapshot_id": manifest.id, "rows": sum(rows.values()), **rows})
+
+    @asset("records", ["snapshot"], {"spark", "parquet"})
+    def records(spark: SparkResource) -> dg.MaterializeResult[None]:
+        """One row is one DynamoDB item as the newest snapshot says it should be."""
+        with failing_in_one_line():
+            manifest = make_records(Migration.open(path), spark.session())
+        return _result(
+            {
+                "snapshot_id": manifest.snapshot_id,
+                "records": manifest.records,
+                "rejects": manifest.rejects,
+                **{f"records {name}": counts.records for name, counts in manifest.item_types.items()},
+            }
+        )
+
+    @asset("backfill", ["records"], {"spark", "dynamodb"})
+    def backfill(config: BackfillConfig, spark: SparkResource) -> dg.MaterializeResult[None]:
+        """One row is one record written to its DynamoDB table; tables that are missing are created."""
+        with failing_in_one_line():
+            opened = Migration.open(path)
+            create_tables(opened.mapping, dynamodb_client())
+            manifest = run_backfill(
+                opened, SparkFanOut(spark.session()), mode=config.mode, resume=config.resume, force=config.force
+            )
+        return _result(
+            manifest.model_dump(include={"snapshot_id", "records", "written", "superseded", "conflicts", "failed"})
+        )
+
+    @asset("dump", ["backfill"], {"dynamodb", "parquet"})
+    def dump(spark: SparkResource) -> dg.MaterializeResult[None]:
+        """One row is one item that DynamoDB holds now."""
+        with failing_in_one_line():
+            manifest = dump_tables(Migration.open(path), SparkFanOut(spark.session()))
+        return _result({"dump_id": manifest.id, **manifest.model_dump(include={"items", "tombstones", "unmapped"})})
+
+    @asset("diff", ["records", "dump"], {"spark", "parquet"})
+    def diff(spark: SparkResource) -> dg.MaterializeResult[None]:
+        """One row is one key on which the two stores differ."""
+        with failing_in_one_line():
+            manifest = run_diff(Migration.open(path), SparkFanOut(spark.session()))
+        return _result(
+            {
+                "run_id": manifest.id,
+                "consistent": manifest.consistent,
+                "coverage": manifest.coverage,
+                "differences": manifest.differences,
+                **manifest.verdicts.model_dump(),
+            }
+        )
+
+    @asset("report", ["diff"], {"html"})
+    def report() -> dg.MaterializeResult[None]:
+        """One row is one page that says whether the two stores hold the same data, and where not."""
+        with failing_in_one_line():
+            opened = Migration.open(path)
+            run_id = opened.folder.latest("diffs", "materialize `diff` first")
+            page = write_report(opened, run_id)
+        return dg.MaterializeResult(
+            metadata={"run_id": run_id, "report": dg.MetadataValue.url(page.absolute().as_uri())}
+        )
+
+    return [snapshot, records, backfill, dump, diff, report]
+
+
+def consistency_check(migration: str, path: Path) -> dg.AssetChecksDefinition:
+    """The verdict of the newest diff."""
+
+    @dg.asset_check(
+        asset=dg.AssetKey([migration, "diff"]),
+        name="consistent",
+        description="Both stores hold the same data: no mismatch, missing, stale, extra, ahead, foreign or unmapped.",
+    )
+    def consistent() -> dg.AssetCheckResult:
+        with failing_in_one_line():
+            opened = Migration.open(path)
+            newest = opened.folder.diff(opened.folder.latest("diffs", "materialize `diff` first"))
+            manifest = read_manifest(newest, DiffManifest, opened.mapping_hash)
+        return dg.AssetCheckResult(
+            passed=manifest.consistent,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description="; ".join(manifest.reasons) or "consistent",
+            metadata={"run_id": manifest.id, **manifest.verdicts.model_dump()},
+        )
+
+    return consistent
+
+
+def group_of(migration: str) -> str:
+    """Dagster's group names hold letters, digits and underscores only."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in migration)
+
+
+def _result(numbers: Numbers) -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata=dict(numbers))

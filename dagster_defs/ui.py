@@ -1,0 +1,93 @@
+"""Serves Dagster's web UI and daemon on 127.0.0.1: over the migrations of CROSSOVER_MIGRATIONS or, with no settings
+at all, over the demo as its last run left it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from examples.shop.demo import MAPPING, reopen
+from pipelines.command import CommandResult
+from pipelines.errors import UsageError
+from pipelines.lifeline import child_dies_with_us, die_with_parent, terminate_cleanly
+from pipelines.settings import MIGRATIONS, SOURCE_URL, optional, warehouse_folder
+
+INSTANCE = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+run_queue: {max_concurrent_runs: 1}
+"""
+
+
+def serve_ui(demo_folder: Path, port: int) -> CommandResult:
+    """Serves until interrupted. Raises UsageError where settings are missing, StageError where there is no demo."""
+    die_with_parent()
+    with terminate_cleanly(), contextlib.suppress(KeyboardInterrupt), _environment(demo_folder):
+        home = _instance_folder(warehouse_folder())
+        chosen = _free_port(port)
+        print(f"Dagster: http://127.0.0.1:{chosen}  (stop with Ctrl-C)", file=sys.stderr, flush=True)
+        _serve(home, chosen)
+    return CommandResult({"stopped": True}, ["stopped"])
+
+
+@contextlib.contextmanager
+def _environment(demo_folder: Path) -> Iterator[None]:
+    if optional(SOURCE_URL) is not None or optional(MIGRATIONS) is not None:
+        yield
+        return
+    with reopen(demo_folder):
+        os.environ[MIGRATIONS] = str(MAPPING.parent)
+        try:
+            yield
+        finally:
+            del os.environ[MIGRATIONS]
+
+
+def _instance_folder(warehouse: Path) -> Path:
+    home = warehouse / ".dagster"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    configuration = home / "dagster.yaml"
+    if not configuration.exists():
+        configuration.write_text(INSTANCE, encoding="utf-8")
+    return home
+
+
+def _free_port(wanted: int) -> int:
+    for candidate in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", candidate))
+                port: int = probe.getsockname()[1]
+                return port
+    raise UsageError("no free port on 127.0.0.1")
+
+
+def _serve(home: Path, port: int) -> None:
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_defs.definitions"]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        env={**os.environ, "DAGSTER_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        preexec_fn=child_dies_with_us,
+    )
+    try:
+        process.wait()
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    if process.poll() is None:
+        process.kill()
+        process.wait()

@@ -1,0 +1,31 @@
+"""The report as one HTML page: no script, no request, styles inside."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from expectations.report_data import ReportData
+from expectations.words import KINDS
+
+DATA_DOCS = "data_docs/index.html"
+
+
+def render_html(data: ReportData) -> str:
+    """Links to the data docs beside it, at DATA_DOCS."""
+    page = environment().get_template("report.html")
+    return page.render(report=data, kinds=KINDS, data_docs=DATA_DOCS)
+
+
+def environment() -> Environment:
+    """Everything that is put into a page is escaped, and a missing name is an error."""
+    pages = Environment(
+        loader=PackageLoader("expectations"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["count"] = lambda number: f"{number:,}"
+    pages.filters["sentence"] = lambda words: words[:1].upper() + words[1:]
+    pages.filters["moment"] = lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return pages

@@ -1,0 +1,172 @@
+"""What a report says, as plain frozen values; the renderers (HTML, text, JSON) add nothing to it.
+
+Every text in here is safe to show: sensitive values and keys are masked, invisible characters are written out,
+long values are cut with their length. Counts are complete; samples are bounded and the same on every run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage that the report rests on."""
+
+    stage: str
+    id: str
+    started_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class VerdictCount:
+    """`verdict` is the name in PROTOCOL.md, `words` the same for a reader."""
+
+    verdict: str
+    words: str
+    items: int
+    breaks_consistency: bool
+
+
+@dataclass(frozen=True)
+class ItemTypeVerdicts:
+    """One item type: its items in source ∪ target. `counts` go with the report's `verdicts`, one for one.
+
+    `item_type` is "" for items whose key fits no template.
+    """
+
+    item_type: str
+    counts: tuple[int, ...]
+
+    @property
+    def items(self) -> int:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True)
+class Term:
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """An equation that must hold: `total` = the sum of `parts`."""
+
+    where: str
+    total: Term
+    parts: tuple[Term, ...]
+
+    @property
+    def parts_total(self) -> int:
+        return sum(part.count for part in self.parts)
+
+    @property
+    def balanced(self) -> bool:
+        return self.total.count == self.parts_total
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """Something a reader could believe was checked."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class PathCount:
+    """In how many places of all items one attribute differs in one way; `path` without indexes, `lines[].price`."""
+
+    item_type: str
+    path: str
+    kind: str
+    places: int
+
+
+@dataclass(frozen=True)
+class ShownValue:
+    """One value of an attribute; `type` is DynamoDB's (`S`, `N`, `M` …), "" where it is masked.
+
+    `text[changed_from:changed_to]` is what the other side has otherwise; empty where that does not help to read it.
+    """
+
+    text: str
+    type: str
+    changed_from: int = 0
+    changed_to: int = 0
+
+
+@dataclass(frozen=True)
+class PathDifference:
+    """One attribute that differs; a side is None where it does not have the attribute."""
+
+    path: str
+    kind: str
+    source: ShownValue | None
+    target: ShownValue | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One item that is not a match. Sizes are in bytes; versions and sizes are None on a side that has no item."""
+
+    item_type: str
+    table: str
+    key: str
+    source_key: str | None
+    verdict: str
+    words: str
+    source_version: int | None
+    target_version: int | None
+    source_size: int | None
+    target_size: int | None
+    paths: tuple[PathDifference, ...]
+    more_paths: int
+
+
+@dataclass(frozen=True)
+class ReportData:
+    migration: str
+    run_id: str
+    mapping_hash: str
+    crossover: str
+    mode: str
+    source: str
+    coverage: float
+    consistent: bool
+    summary: str
+    reasons: tuple[str, ...]
+    flow: tuple[Term, ...]
+    verdicts: tuple[VerdictCount, ...]
+    item_types: tuple[ItemTypeVerdicts, ...]
+    unchecked: tuple[Unchecked, ...]
+    reject_reasons: tuple[Term, ...]
+    accounts: tuple[Account, ...]
+    path_counts: tuple[PathCount, ...]
+    other_places: int
+    samples: tuple[Sample, ...]
+    samples_per_verdict: int
+    differences: int
+    differences_folder: str
+    rejects_folder: str
+    stages: tuple[StageRun, ...]
+
+    @property
+    def items(self) -> int:
+        """Source ∪ target, in items."""
+        return sum(verdict.items for verdict in self.verdicts)
+
+    @property
+    def samples_by_verdict(self) -> tuple[tuple[str, tuple[Sample, ...]], ...]:
+        """In the samples' order."""
+        groups = groupby(self.samples, key=attrgetter("verdict"))
+        return tuple((verdict, tuple(samples)) for verdict, samples in groups)
+
+    @property
+    def balanced(self) -> bool:
+        return all(account.balanced for account in self.accounts)

@@ -1,0 +1,107 @@
+"""What a verdict does not speak for. A passing run must say it as loudly as a failing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from expectations.display import visible
+from expectations.report_data import Unchecked
+from pipelines.mapping.plan import MigrationPlan
+from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
+
+
+def unchecked_of(
+    plan: MigrationPlan,
+    snapshot: SnapshotManifest,
+    records: RecordsManifest,
+    dump: DumpManifest,
+    diff: DiffManifest,
+) -> tuple[Unchecked, ...]:
+    return (
+        *_coverage(diff),
+        *_mode(diff, snapshot, dump),
+        *_rejects(records),
+        *_filtered_rows(records),
+        *_embedded_rows(records),
+        *_unread_columns(snapshot),
+        *_tombstones(dump),
+        *_masked(plan),
+    )
+
+
+def _coverage(diff: DiffManifest) -> Iterator[Unchecked]:
+    if diff.coverage < 1:
+        yield Unchecked(
+            f"{1 - diff.coverage:.1%} of the keys",
+            f"Only {diff.coverage:.1%} of the {diff.buckets:,} buckets were compared. Nothing is known of the others.",
+        )
+
+
+def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) -> Iterator[Unchecked]:
+    if diff.mode == "no_ledger":
+        yield Unchecked(
+            "Writes under way",
+            "There is no ledger, and nothing was read twice. A row written after the snapshot "
+            f"({snapshot.started_at:%H:%M:%S} UTC) and before the end of the dump ({dump.finished_at:%H:%M:%S} UTC) "
+            "can appear as a difference that is none; stop the writers and verify again to be certain.",
+        )
+
+
+def _rejects(records: RecordsManifest) -> Iterator[Unchecked]:
+    for name, counts in records.item_types.items():
+        if counts.rejects:
+            yield Unchecked(
+                f"{_many(counts.rejects, 'rejected row')} of {visible(name)}",
+                "They cannot become items exactly: not written, and not compared.",
+            )
+
+
+def _filtered_rows(records: RecordsManifest) -> Iterator[Unchecked]:
+    for name, counts in records.item_types.items():
+        if counts.filtered:
+            yield Unchecked(
+                f"{_many(counts.filtered, 'filtered row')} of {visible(name)}",
+                "The mapping's where condition leaves them out.",
+            )
+
+
+def _embedded_rows(records: RecordsManifest) -> Iterator[Unchecked]:
+    for name, counts in records.item_types.items():
+        for path, embed in counts.embeds.items():
+            place = f"{visible(name)}.{visible(path)}"
+            for count, noun, why in (
+                (embed.filtered, "filtered row", "The embed's where condition leaves them out."),
+                (embed.beyond_limit, "surplus row", "The embed's limit leaves them out."),
+                (embed.orphans, "orphan row", "No migrated row takes them in."),
+            ):
+                if count:
+                    yield Unchecked(f"{_many(count, noun)} of {place}", why)
+
+
+def _unread_columns(snapshot: SnapshotManifest) -> Iterator[Unchecked]:
+    for table in snapshot.catalog.tables:
+        read = snapshot.columns.get(str(table.ref), ())
+        unread = [column.name for column in table.columns if column.name not in read]
+        if unread:
+            yield Unchecked(
+                f"{_many(len(unread), 'column')} of {visible(table.ref.table)}",
+                f"The mapping does not use {visible(', '.join(unread))}; never read.",
+            )
+
+
+def _tombstones(dump: DumpManifest) -> Iterator[Unchecked]:
+    if dump.tombstones:
+        yield Unchecked(_many(dump.tombstones, "tombstone"), "Deleted items of the migration, taken as absent.")
+
+
+def _masked(plan: MigrationPlan) -> Iterator[Unchecked]:
+    paths = [f"{item.name}.{path}" for item in plan.items for path in sorted(item.sensitive)]
+    if paths:
+        yield Unchecked(
+            "Masked values",
+            f"Compared in full, shown here as •••: {visible(', '.join(paths))}.",
+        )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,28 @@
+"""The verdicts in a reader's words, in the order in which reports show them."""
+
+from __future__ import annotations
+
+VERDICTS: dict[str, str] = {
+    "mismatch": "content differs",
+    "missing": "missing in DynamoDB",
+    "extra": "only in DynamoDB",
+    "stale": "older in DynamoDB",
+    "ahead": "newer in DynamoDB than the source",
+    "foreign": "in DynamoDB, not written by Crossover",
+    "unmapped": "key fits no item type",
+    "rejected": "source row cannot become an item",
+    "expired": "removed by its time to live",
+    "pending": "delivery under way",
+    "in_flight": "kept changing while it was read",
+    "accepted": "equal by the mapping's own rules",
+    "match": "equal",
+}
+
+BREAKS_CONSISTENCY = frozenset({"mismatch", "missing", "extra", "stale", "ahead", "foreign", "unmapped"})
+"""One item with one of these, and the stores are not consistent (PROTOCOL.md 12)."""
+
+KINDS: dict[str, str] = {
+    "value": "other value",
+    "type": "other type",
+    "absent": "on one side only",
+}

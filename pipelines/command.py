@@ -1,0 +1,44 @@
+"""What a command of `crossover` is. Packages above the engine register theirs in the entry-point group
+`crossover.commands`, so that no import points upwards."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from pydantic import JsonValue
+
+ENTRY_POINTS = "crossover.commands"
+
+
+class Exit(IntEnum):
+    DONE = 0
+    INCONSISTENT = 1
+    FAILED = 2
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """`document` is what `--json` prints, whole; `lines` are what a person reads instead."""
+
+    document: Mapping[str, JsonValue]
+    lines: Sequence[str]
+    exit: Exit = Exit.DONE
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run` raises CrossoverError for what the user can mend; anything else is a defect of ours."""
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], CommandResult]
+
+
+def add_mapping_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("mapping", metavar="MIGRATION.yaml", type=Path, help="the mapping file")

@@ -1,0 +1,195 @@
+"""Stage `records`: a snapshot's tables become records, one per DynamoDB item, and rejects beside them.
+
+Records are written into a folder that no reader looks at, which is given its name when it is whole; the manifest
+comes last. Nothing of a killed run is used again: a snapshot is denormalised in one piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import reduce
+from pathlib import Path
+
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from pipelines.errors import AccountsError, StageError, WarehouseError
+from pipelines.items.bucket import DEFAULT_BUCKETS
+from pipelines.mapping.bulk import item_rows, keys_claimed_twice
+from pipelines.mapping.bulk_accounts import EmbedUse, ItemUse, count_use
+from pipelines.mapping.compile import compile_mapping
+from pipelines.mapping.plan import ItemPlan, MigrationPlan
+from pipelines.migration import Migration
+from pipelines.warehouse.dataset import RECORDS, count_bucket
+from pipelines.warehouse.layout import MANIFEST, read_manifest, write_manifest
+from pipelines.warehouse.lock import stage_lock
+from pipelines.warehouse.manifest import EmbedCounts, ItemTypeCounts, RecordsManifest, SnapshotManifest
+from pipelines.warehouse.record_sink import Written, WrittenRows, write_rows
+from pipelines.warehouse.snapshots import open_snapshot
+from pipelines.warehouse.source_tables import SnapshotTables
+
+STAGE = "records"
+BYTES_PER_PARTITION = 16 << 20  # of compressed snapshot, in one task of a shuffle
+
+_log = logging.getLogger(__name__)
+
+
+def make_records(
+    migration: Migration, spark: SparkSession, snapshot_id: str | None = None, buckets: int = DEFAULT_BUCKETS
+) -> RecordsManifest:
+    """Denormalises a snapshot, the latest unless named; what is finished already is given back as it is.
+
+    Raises StageError (no snapshot, other mapping, other buckets, Spark failed), WarehouseError, AccountsError; then
+    it leaves nothing behind.
+    """
+    snapshot = open_snapshot(migration.folder, snapshot_id, migration.mapping_hash)
+    folder = migration.folder.records(snapshot.id)
+    with stage_lock(migration.folder.root, STAGE, snapshot.id):
+        if (folder / MANIFEST).exists():
+            return _finished(folder, migration, buckets)
+        _remove_unfinished(folder)
+        try:
+            return _make(migration, spark, snapshot, folder, buckets)
+        except OSError as error:
+            raise WarehouseError(f"{folder}: cannot be written ({error.strerror})") from error
+        finally:
+            if not (folder / MANIFEST).exists():
+                _remove_unfinished(folder)
+
+
+def _finished(folder: Path, migration: Migration, buckets: int) -> RecordsManifest:
+    manifest = read_manifest(folder, RecordsManifest, migration.mapping_hash)
+    if manifest.buckets != buckets:
+        raise StageError(f"{folder}: made with {manifest.buckets} buckets, not {buckets}; take a new snapshot")
+    return manifest
+
+
+def _make(
+    migration: Migration, spark: SparkSession, snapshot: SnapshotManifest, folder: Path, buckets: int
+) -> RecordsManifest:
+    started_at = datetime.now(UTC)
+    plan = compile_mapping(migration.mapping, snapshot.catalog)
+    tables = SnapshotTables(spark, migration.folder.snapshot(snapshot.id), snapshot)
+    unfinished = _unfinished(folder)
+    unfinished.mkdir(mode=0o700, parents=True)
+    with _spark_at_work(spark, snapshot):
+        written = _write(plan, tables, unfinished, buckets)
+        use = count_use(plan.items, tables)
+        item_types = {item.name: _counts(item, tables, written, use[item.name]) for item in plan.items}
+    _check_files(unfinished, buckets, sum(counts.records for counts in item_types.values()))
+    manifest = RecordsManifest(
+        migration=migration.mapping.migration,
+        mapping_hash=migration.mapping_hash,
+        id=snapshot.id,
+        started_at=started_at,
+        snapshot_id=snapshot.id,
+        buckets=buckets,
+        records=sum(counts.records for counts in item_types.values()),
+        rejects=sum(counts.rejects for counts in item_types.values()),
+        reject_reasons=_reasons(written),
+        item_types=item_types,
+    )
+    unfinished.rename(folder)
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _write(plan: MigrationPlan, tables: SnapshotTables, dataset: Path, buckets: int) -> list[Written]:
+    """Nearly always no key is claimed twice, and the tasks that write see that; only else the keys are looked for
+    and everything is written again."""
+    written = _write_all(plan, tables, None, dataset, buckets)
+    if written.repeated:
+        shutil.rmtree(dataset)
+        dataset.mkdir(mode=0o700)
+        written = _write_all(plan, tables, keys_claimed_twice(plan.items, tables), dataset, buckets)
+    return list(written.parts)
+
+
+def _write_all(
+    plan: MigrationPlan, tables: SnapshotTables, duplicates: DataFrame | None, dataset: Path, buckets: int
+) -> WrittenRows:
+    rows = [item_rows(item, tables, duplicates, buckets) for item in plan.items]
+    tasks = 2 * tables.spark.sparkContext.defaultParallelism
+    return write_rows(reduce(DataFrame.union, rows), dataset, buckets, tasks)
+
+
+def _counts(item: ItemPlan, tables: SnapshotTables, written: list[Written], use: ItemUse) -> ItemTypeCounts:
+    """Raises AccountsError where the numbers do not balance."""
+    own = [part for part in written if part.item_type == item.name]
+    counts = ItemTypeCounts(
+        rows=tables.rows(item.root.table),
+        filtered=use.filtered,
+        records=sum(part.rows for part in own if part.reason is None),
+        rejects=sum(part.rows for part in own if part.reason is not None),
+        embeds={embed.path: _embed_counts(item, embed, tables) for embed in use.embeds},
+    )
+    if counts.rows - counts.filtered != counts.records + counts.rejects:
+        raise AccountsError(
+            f"records of `{item.name}`: {counts.rows:,} rows less {counts.filtered:,} filtered out are not "
+            f"{counts.records:,} records and {counts.rejects:,} rejects"
+        )
+    return counts
+
+
+def _embed_counts(item: ItemPlan, use: EmbedUse, tables: SnapshotTables) -> EmbedCounts:
+    counts = EmbedCounts(
+        rows=tables.rows(use.table),
+        embedded=use.embedded,
+        filtered=use.filtered,
+        beyond_limit=use.beyond_limit,
+        orphans=use.orphans,
+    )
+    if counts.rows != use.embedded + use.filtered + use.beyond_limit + use.orphans:
+        raise AccountsError(
+            f"records of `{item.name}`, embed `{use.path}`: {counts.rows:,} rows are not {use.embedded:,} embedded, "
+            f"{use.filtered:,} filtered out, {use.beyond_limit:,} beyond the limit and {use.orphans:,} orphans"
+        )
+    return counts
+
+
+def _check_files(dataset: Path, buckets: int, records: int) -> None:
+    """What the files hold against what the tasks said they wrote."""
+    held = sum(count_bucket(dataset / RECORDS, bucket) for bucket in range(buckets))
+    if held != records:
+        raise AccountsError(f"{dataset}: {held:,} records in the files, {records:,} written")
+
+
+def _reasons(written: list[Written]) -> dict[str, int]:
+    reasons: Counter[str] = Counter()
+    for part in written:
+        if part.reason is not None:
+            reasons[part.reason] += part.rows
+    return dict(sorted(reasons.items()))
+
+
+@contextlib.contextmanager
+def _spark_at_work(spark: SparkSession, snapshot: SnapshotManifest) -> Iterator[None]:
+    """Shuffles as wide as the snapshot needs; Spark's own failures in one line."""
+    compressed_bytes = sum(counts.bytes for counts in snapshot.tables.values())
+    partitions = max(2 * spark.sparkContext.defaultParallelism, compressed_bytes // BYTES_PER_PARTITION)
+    before = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        _log.debug("Spark failed", exc_info=error)
+        first_line = str(error).strip().partition("\n")[0][:200]
+        raise StageError(f"records of snapshot {snapshot.id}: Spark failed: {first_line}") from error
+    finally:
+        with contextlib.suppress(Py4JError, OSError):
+            spark.conf.set("spark.sql.shuffle.partitions", before or "200")
+
+
+def _unfinished(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.unfinished")
+
+
+def _remove_unfinished(folder: Path) -> None:
+    shutil.rmtree(_unfinished(folder), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)

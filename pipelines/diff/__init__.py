@@ -1,0 +1,15 @@
+"""The diff: both sides' records, bucket by bucket, without a shuffle.
+
+    diffs/<run_id>/plan.json                        what is compared: snapshot and dump
+                   differences/bucket=<n>.parquet   one row for each verdict that is no match
+                   buckets/bucket=<n>.json          a bucket's account, written once its differences are in place
+                   summary.json                     for people and tools
+                   manifest.json                    last
+
+`kernel` joins one bucket, `verdict` judges a key, `paths` compares two items, `sensitive` masks, `bucket` does one
+bucket's work, `run` is the stage.
+"""
+
+from pipelines.diff.run import run_diff
+
+__all__ = ["run_diff"]

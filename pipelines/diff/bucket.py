@@ -1,0 +1,151 @@
+"""The work of one bucket: join, judge, find the paths, write the differences, close the account."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.diff.account import MOST_ATTRIBUTES, AttributeCounter, BucketAccount, read_account, write_account
+from pipelines.diff.differences import DifferenceWriter, differences_file
+from pipelines.diff.kernel import REJECT_COLUMNS, BucketJoin, BucketSides, Pair, SideCounts
+from pipelines.diff.paths import PathDifference, path_differences
+from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
+from pipelines.diff.verdict import Verdict, judge
+from pipelines.errors import AccountsError, WarehouseError
+from pipelines.items.bucket import bucket_of
+from pipelines.warehouse.dataset import RECORDS, bucket_files, read_rejects
+from pipelines.warehouse.manifest import Verdicts
+
+
+@dataclass(frozen=True)
+class CompareBucket:
+    """The work of one task. `folder` is the diff's; `source`, `target`: the records' and the dump's."""
+
+    folder: Path
+    source: Path
+    target: Path
+    buckets: int
+    has_rejects: bool
+    sensitive: Mapping[str, Sensitive]  # per item type
+
+    def __call__(self, bucket: int) -> BucketAccount:
+        """Returns at once where an earlier attempt has closed the bucket's account.
+
+        Raises AccountsError, and WarehouseError where a file cannot be read or the join has no room.
+        """
+        account = read_account(self.folder, bucket)
+        if account is not None:
+            return account
+        try:
+            account = self._compare(bucket)
+        except (duckdb.Error, pa.ArrowException) as error:  # their messages can quote values
+            raise WarehouseError(
+                f"diff, bucket {bucket}: {self.source} or {self.target} is damaged, or the disk is full "
+                f"({type(error).__name__})"
+            ) from None
+        write_account(self.folder, account)
+        return account
+
+    def _compare(self, bucket: int) -> BucketAccount:
+        scratch = self.folder / f".scratch-{bucket}"
+        try:
+            with (
+                BucketJoin(self._sides(bucket), scratch) as join,
+                DifferenceWriter(differences_file(self.folder, bucket)) as writer,
+            ):
+                return self._judge(bucket, join, writer)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _sides(self, bucket: int) -> BucketSides:
+        return BucketSides(
+            bucket=bucket,
+            source_files=tuple(bucket_files(self.source / RECORDS, bucket)),
+            target_files=tuple(bucket_files(self.target / RECORDS, bucket)),
+            rejects=rejects_of(self.source, bucket, self.buckets) if self.has_rejects else _NO_REJECTS,
+        )
+
+    def _judge(self, bucket: int, join: BucketJoin, writer: DifferenceWriter) -> BucketAccount:
+        tally = _Tally(join.matches())
+        for pair in join.pairs():
+            verdict = judge(pair.source, pair.target)
+            tally.count(pair, verdict)
+            if verdict is not Verdict.MATCH:
+                writer.write(pair, verdict, tally.attributes.watch(pair.item_type or "", self._paths(pair)))
+        return tally.account(bucket, join.counts(), writer.rows)
+
+    def _paths(self, pair: Pair) -> Iterator[PathDifference]:
+        if pair.source_item is None or pair.target_item is None:
+            return iter(())
+        sensitive = self.sensitive.get(pair.item_type or "", NOTHING_SENSITIVE)
+        return path_differences(pair.source_item, pair.target_item, sensitive)
+
+
+class _Tally:
+    """Counts every row of the union once."""
+
+    def __init__(self, matches: Mapping[str, int]) -> None:
+        self._verdicts = {(item_type, Verdict.MATCH): count for item_type, count in matches.items()}
+        self._target_only = 0
+        self._with_target = sum(matches.values())
+        self.attributes = AttributeCounter()
+
+    def count(self, pair: Pair, verdict: Verdict) -> None:
+        entry = (pair.item_type or "", verdict)
+        self._verdicts[entry] = self._verdicts.get(entry, 0) + 1
+        self._target_only += pair.source is None
+        self._with_target += pair.target is not None
+
+    def account(self, bucket: int, sides: SideCounts, differences: int) -> BucketAccount:
+        account = BucketAccount(
+            bucket=bucket,
+            source_records=sides.source_records,
+            source_rejects=sides.source_rejects,
+            target_items=sides.target_items,
+            target_only=self._target_only,
+            item_types=self._by_item_type(),
+            differences=differences,
+            attributes=self.attributes.top(MOST_ATTRIBUTES),
+            other_attributes=self.attributes.others,
+        )
+        check_account(account, self._with_target)
+        return account
+
+    def _by_item_type(self) -> dict[str, Verdicts]:
+        counts: dict[str, Counter[str]] = {}
+        for (item_type, verdict), count in sorted(self._verdicts.items()):
+            counts.setdefault(item_type, Counter())[verdict.value] += count
+        return {item_type: Verdicts(**count) for item_type, count in counts.items()}
+
+
+def check_account(account: BucketAccount, with_target: int) -> None:
+    """Every row of either side has exactly one verdict. Raises AccountsError."""
+    judged = account.verdicts.total()
+    if judged != account.union or with_target != account.target_items:
+        raise AccountsError(
+            f"diff, bucket {account.bucket}: {account.union:,} rows on both sides, {judged:,} verdicts; "
+            f"{account.target_items:,} items in the target, {with_target:,} judged"
+        )
+
+
+def rejects_of(records: Path, bucket: int, buckets: int) -> pa.Table:
+    """REJECT_COLUMNS of the bucket's rejects. One without a key is in the bucket of its source key's text."""
+    rejects = read_rejects(records).select(REJECT_COLUMNS)
+    texts = pc.coalesce(rejects["key"], rejects["source_key"], pa.scalar("")).to_pylist()
+    return rejects.filter(pa.array(_in_bucket(texts, bucket, buckets), pa.bool_()))
+
+
+def _in_bucket(texts: Iterable[str], bucket: int, buckets: int) -> list[bool]:
+    return [bucket_of(text, buckets) == bucket for text in texts]
+
+
+_NO_REJECTS = pa.schema(
+    [pa.field(name, pa.int64() if name == "size" else pa.string()) for name in REJECT_COLUMNS]
+).empty_table()

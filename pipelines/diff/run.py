@@ -1,0 +1,215 @@
+"""The stage: checks that the two sides can be compared, hands out the buckets, adds up, decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines.diff.account import BUCKETS, BucketAccount, DiffSummary, by_item_type, top_attributes, total
+from pipelines.diff.bucket import CompareBucket
+from pipelines.diff.sensitive import Sensitive
+from pipelines.diff.verdict import reasons_against
+from pipelines.errors import AccountsError, StageError
+from pipelines.fanout import FanOut
+from pipelines.mapping.compile import compile_mapping
+from pipelines.migration import Migration
+from pipelines.progress import Progress
+from pipelines.warehouse.layout import MANIFEST, new_id, read_manifest, write_atomically, write_manifest
+from pipelines.warehouse.lock import stage_lock
+from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
+from pipelines.warehouse.snapshots import checked_id, open_snapshot
+
+PLAN = "plan.json"
+SUMMARY = "summary.json"
+MODE = "no_ledger"
+
+
+class DiffPlan(BaseModel):
+    """What is compared; every attempt at a run follows the plan it began with.
+
+    The times tell records or a dump that were made again under their old id.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    snapshot_id: str
+    dump_id: str
+    mapping_hash: str
+    records_finished_at: datetime
+    dump_finished_at: datetime
+    started_at: datetime
+
+    @classmethod
+    def read(cls, folder: Path) -> DiffPlan | None:
+        try:
+            return cls.model_validate_json((folder / PLAN).read_text(encoding="utf-8"))
+        except (OSError, ValidationError):
+            return None
+
+    def same(self, other: DiffPlan) -> bool:
+        return self == other.model_copy(update={"started_at": self.started_at})
+
+
+@dataclass(frozen=True)
+class _Sides:
+    snapshot: SnapshotManifest
+    records: RecordsManifest
+    dump: DumpManifest
+
+
+def run_diff(
+    migration: Migration,
+    fan_out: FanOut,
+    *,
+    snapshot_id: str | None = None,
+    dump_id: str | None = None,
+    run_id: str | None = None,
+) -> DiffManifest:
+    """Compares the records of a snapshot with a dump; the newest of each unless given.
+
+    Goes on with an unfinished run of the same two; a finished `run_id` is returned as it is.
+    Raises StageError where the two cannot be compared, AccountsError where the counts do not balance.
+    """
+    sides = _sides(migration, snapshot_id, dump_id)
+    wanted = DiffPlan(
+        snapshot_id=sides.records.snapshot_id,
+        dump_id=sides.dump.id,
+        mapping_hash=migration.mapping_hash,
+        records_finished_at=sides.records.finished_at,
+        dump_finished_at=sides.dump.finished_at,
+        started_at=datetime.now(UTC),
+    )
+    run_id = checked_id(run_id or _unfinished(migration, wanted) or new_id())
+    folder = migration.folder.diff(run_id)
+    with stage_lock(migration.folder.root, "diff", run_id):
+        plan = _begin(folder, wanted)
+        if (folder / MANIFEST).is_file():
+            return read_manifest(folder, DiffManifest, migration.mapping_hash)
+        accounts = _compare(folder, _work(migration, folder, sides), fan_out)
+        manifest = _manifest(migration, run_id, plan, sides, accounts)
+        _check_accounts(manifest, sides)
+        _write_summary(folder, manifest, accounts)
+        write_manifest(folder, manifest)
+    return manifest
+
+
+def _sides(migration: Migration, snapshot_id: str | None, dump_id: str | None) -> _Sides:
+    folder, mapping_hash = migration.folder, migration.mapping_hash
+    snapshot_id = checked_id(snapshot_id or folder.latest("records", "run `crossover records` first"))
+    dump_id = checked_id(dump_id or folder.latest("dumps", "run `crossover dump` first"))
+    sides = _Sides(
+        open_snapshot(folder, snapshot_id, mapping_hash),
+        read_manifest(folder.records(snapshot_id), RecordsManifest, mapping_hash),
+        read_manifest(folder.dump(dump_id), DumpManifest, mapping_hash),
+    )
+    if sides.records.buckets != sides.dump.buckets:
+        raise StageError(
+            f"records {snapshot_id} have {sides.records.buckets} buckets, dump {dump_id} has {sides.dump.buckets}: "
+            "they cannot be compared; run `crossover dump` again"
+        )
+    if sides.dump.started_at < sides.snapshot.finished_at:
+        # the target must be read after the source, or what was written between the two looks wrong
+        raise StageError(
+            f"dump {dump_id} was begun before snapshot {snapshot_id} was taken: "
+            "they cannot be compared; run `crossover dump` again"
+        )
+    return sides
+
+
+def _unfinished(migration: Migration, wanted: DiffPlan) -> str | None:
+    diffs = migration.folder.root / "diffs"
+    for entry in sorted(diffs.iterdir() if diffs.is_dir() else (), reverse=True):
+        plan = DiffPlan.read(entry)
+        if plan is not None and plan.same(wanted) and not (entry / MANIFEST).is_file():
+            return entry.name
+    return None
+
+
+def _begin(folder: Path, wanted: DiffPlan) -> DiffPlan:
+    """The plan to follow: the one that stands in the folder, or `wanted`, which then stands there."""
+    (folder / BUCKETS).mkdir(mode=0o700, parents=True, exist_ok=True)
+    earlier = DiffPlan.read(folder)
+    if earlier is None:
+        write_atomically(folder / PLAN, wanted.model_dump_json(indent=2) + "\n")
+    elif not earlier.same(wanted):
+        raise StageError(f"diff {folder.name}: was begun with other records, another dump or mapping; start a new run")
+    return earlier or wanted
+
+
+def _work(migration: Migration, folder: Path, sides: _Sides) -> CompareBucket:
+    plan = compile_mapping(migration.mapping, sides.snapshot.catalog)
+    return CompareBucket(
+        folder=folder,
+        source=migration.folder.records(sides.records.snapshot_id),
+        target=migration.folder.dump(sides.dump.id),
+        buckets=sides.records.buckets,
+        has_rejects=sides.records.rejects > 0,
+        sensitive={item.name: Sensitive(item.sensitive) for item in plan.items},
+    )
+
+
+def _compare(folder: Path, work: CompareBucket, fan_out: FanOut) -> list[BucketAccount]:
+    with Progress("diff", work.buckets, "buckets") as progress:
+
+        def show() -> None:
+            done = sum(1 for _ in (folder / BUCKETS).glob("[!.]*.json"))
+            progress.advance(done - progress.done)
+
+        return fan_out(range(work.buckets), work, stop_flag=folder / ".stop", on_poll=show)
+
+
+def _manifest(
+    migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, accounts: Sequence[BucketAccount]
+) -> DiffManifest:
+    item_types = by_item_type(accounts, migration.mapping.items)
+    verdicts = total(item_types.values())
+    reasons = reasons_against(verdicts, migration.mapping.checks.thresholds.rejected)
+    return DiffManifest(
+        migration=migration.mapping.migration,
+        mapping_hash=migration.mapping_hash,
+        id=run_id,
+        started_at=plan.started_at,
+        snapshot_id=plan.snapshot_id,
+        dump_id=plan.dump_id,
+        mode=MODE,
+        buckets=sides.records.buckets,
+        coverage=len(accounts) / sides.records.buckets,
+        source_records=sum(one.source_records for one in accounts),
+        source_rejects=sum(one.source_rejects for one in accounts),
+        target_items=sum(one.target_items for one in accounts),
+        union=sum(one.union for one in accounts),
+        verdicts=verdicts,
+        item_types=item_types,
+        differences=sum(one.differences for one in accounts),
+        consistent=not reasons,
+        reasons=reasons,
+    )
+
+
+def _check_accounts(manifest: DiffManifest, sides: _Sides) -> None:
+    """Nothing that the two stages before had counted is missing, and all of it has a verdict."""
+    for what, read, counted in (
+        ("source records", manifest.source_records, sides.records.records),
+        ("rejects", manifest.source_rejects, sides.records.rejects),
+        ("target items", manifest.target_items, sides.dump.items),
+        ("verdicts", manifest.verdicts.total(), manifest.union),
+        ("differences", manifest.differences, manifest.union - manifest.verdicts.match),
+    ):
+        if read != counted:
+            raise AccountsError(f"diff {manifest.id}: {read:,} {what}, there should be {counted:,}")
+
+
+def _write_summary(folder: Path, manifest: DiffManifest, accounts: Sequence[BucketAccount]) -> None:
+    attributes, other_attributes = top_attributes(accounts)
+    summary = DiffSummary(
+        migration=manifest.migration,
+        run_id=manifest.id,
+        attributes=attributes,
+        other_attributes=other_attributes,
+        **manifest.model_dump(include=set(DiffSummary.model_fields) & set(DiffManifest.model_fields) - {"migration"}),
+    )
+    write_atomically(folder / SUMMARY, summary.model_dump_json(indent=2) + "\n")

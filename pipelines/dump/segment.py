@@ -1,0 +1,131 @@
+"""One segment of one table: read, made records, and put in place as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines.items.record import RECORD_SCHEMA
+from pipelines.mapping.key_patterns import KeyMatcher
+from pipelines.mapping.plan import MigrationPlan
+from pipelines.target.client import Address
+from pipelines.target.record import target_record
+from pipelines.target.scan import READ_TIMEOUT_SECONDS, Scanner, WireItem
+from pipelines.target.wire import Wire
+from pipelines.warehouse.dataset import RECORDS, BucketWriter
+from pipelines.warehouse.layout import write_atomically
+
+SEGMENTS = "segments"
+BATCH_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Segment:
+    table: str
+    key_names: tuple[str, ...]
+    number: int
+    of: int
+
+    @property
+    def part(self) -> str:
+        """The name of its files; the number has no `-`, so that no two segments share one."""
+        return f"{self.table}-{self.number}"
+
+
+class SegmentCounts(BaseModel):
+    """items: records written, the unmapped among them; tombstones come on top."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    segment: int
+    items: int
+    tombstones: int
+    unmapped: int
+
+
+@dataclass(frozen=True)
+class ReadSegment:
+    """The work of one task. `folder` is the dump's."""
+
+    address: Address
+    folder: Path
+    plan: MigrationPlan
+    buckets: int
+
+    def __call__(self, segment: Segment) -> SegmentCounts:
+        """Returns at once where an earlier attempt has read the segment to its end."""
+        done = counts_of(self.folder, segment)
+        if done is not None:
+            return done
+        records_folder = self.folder / RECORDS
+        remove_part(records_folder, segment.part)
+        rows = _Rows(segment, KeyMatcher(self.plan), self.buckets)
+        with Wire(self.address, 1, READ_TIMEOUT_SECONDS) as wire, BucketWriter(records_folder, segment.part) as writer:
+            pages = Scanner(wire).pages(segment.table, segment.number, segment.of)
+            for batch in _batches(rows.of(chain.from_iterable(pages))):
+                writer.write(batch)
+        counts = rows.counts()
+        write_atomically(counts_path(self.folder, segment), counts.model_dump_json() + "\n")
+        return counts
+
+
+def counts_path(folder: Path, segment: Segment) -> Path:
+    return folder / SEGMENTS / f"{segment.part}.json"
+
+
+def counts_of(folder: Path, segment: Segment) -> SegmentCounts | None:
+    try:
+        return SegmentCounts.model_validate_json(counts_path(folder, segment).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def remove_part(records_folder: Path, part: str) -> None:
+    """What an attempt that was killed has left: finished files of some buckets, unfinished ones of others."""
+    for bucket in records_folder.glob("bucket=*"):
+        for name in (f"{part}.parquet", f".{part}.parquet"):
+            (bucket / name).unlink(missing_ok=True)
+
+
+class _Rows:
+    """Makes rows of items, and counts them."""
+
+    def __init__(self, segment: Segment, matcher: KeyMatcher, buckets: int) -> None:
+        self._segment = segment
+        self._matcher = matcher
+        self._buckets = buckets
+        self._items = self._tombstones = self._unmapped = 0
+
+    def of(self, items: Iterator[WireItem]) -> Iterator[dict[str, Any]]:
+        table = self._segment.table
+        for item in items:
+            record = target_record(item, self._segment.key_names)
+            if record.is_tombstone:
+                self._tombstones += 1
+                continue
+            key = {name: item[name] for name in self._segment.key_names}
+            item_type = self._matcher.item_type(table, key)
+            self._items += 1
+            self._unmapped += item_type is None
+            yield record.row(item_type, table, self._buckets)
+
+    def counts(self) -> SegmentCounts:
+        return SegmentCounts(
+            table=self._segment.table,
+            segment=self._segment.number,
+            items=self._items,
+            tombstones=self._tombstones,
+            unmapped=self._unmapped,
+        )
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    while batch := list(islice(rows, BATCH_ROWS)):
+        yield pa.RecordBatch.from_pylist(batch, schema=RECORD_SCHEMA)

@@ -1,0 +1,48 @@
+"""The record: one DynamoDB item in a Parquet row. Backfill, diff, report and repair only know records.
+
+Layout of a records or a dump dataset:
+
+    <dataset>/records/bucket=<n>/*.parquet      RECORD_SCHEMA
+    <dataset>/rejects/*.parquet                 REJECT_SCHEMA (the source side only)
+    <dataset>/manifest.json                     written last
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+OWN_PREFIX = "_"
+VERSION_ATTRIBUTE = "_v"
+DELETED_ATTRIBUTE = "_deleted"
+TTL_ATTRIBUTE = "_ttl"
+OWN_ATTRIBUTES = frozenset({VERSION_ATTRIBUTE, DELETED_ATTRIBUTE, TTL_ATTRIBUTE})
+"""Crossover's own attributes: in the DynamoDB item, never in `item`, `digest` or `size` of a record."""
+
+RECORD_SCHEMA: pa.Schema = pa.schema(
+    [
+        pa.field("item_type", pa.string()),  # null on the target side where no key template matches
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field(
+            "source_key", pa.string()
+        ),  # `{"order_id":"6"}`: the root's primary key, each column as text; null on the target side
+        pa.field("bucket", pa.int32(), nullable=False),
+        pa.field("item", pa.string(), nullable=False),
+        pa.field("version", pa.int64()),  # null on the target side where the item has no `_v`
+        pa.field("digest", pa.binary(32), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+    ]
+)
+
+REJECT_SCHEMA: pa.Schema = pa.schema(
+    [
+        pa.field("item_type", pa.string(), nullable=False),
+        pa.field("source_key", pa.string()),
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("key", pa.string()),  # null where the key itself could not be built
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("attribute", pa.string()),  # path in the item, `lines.price`
+        pa.field("size", pa.int64()),
+        pa.field("detail", pa.string()),  # lengths and limits, never the value
+    ]
+)

@@ -1,0 +1,72 @@
+"""Types on both sides: what a source column is, and how it is encoded as an AttributeValue."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Kind(StrEnum):
+    """Families of PostgreSQL types that share one physical form and one default encoding.
+
+    Physical form: what a column looks like in the snapshot's Parquet and in a row of an online read.
+    """
+
+    INTEGER = "integer"  # int2, int4, int8, oid: int64
+    NUMERIC = "numeric"  # string, as PostgreSQL prints it (may be NaN, Infinity)
+    FLOAT4 = "float4"  # string, shortest digits that round-trip, as PostgreSQL prints it (may be NaN, ±Infinity)
+    FLOAT8 = "float8"
+    BOOLEAN = "boolean"  # bool
+    BYTES = "bytes"  # binary
+    TEXT = "text"  # string: text, varchar, name, citext
+    CHAR = "char"  # string, padded as drivers return it: char(n)
+    UUID = "uuid"  # string, lower case
+    ENUM = "enum"  # string
+    DATE = "date"  # date32, and a string column `<name>::raw`
+    TIMESTAMP = "timestamp"  # timestamp[us] without zone, and `<name>::raw`
+    TIMESTAMPTZ = "timestamptz"  # timestamp[us, UTC], and `<name>::raw`
+    JSON = "json"  # string: json, jsonb as PostgreSQL prints it
+    ARRAY = "array"  # string, PostgreSQL's array literal `{a,"b c",NULL}`
+    OTHER = "other"  # string: interval, inet, ranges, … as PostgreSQL prints it
+    # An unknown type of an extension is OTHER too, with `known` false.
+
+
+RAW_SUFFIX = "::raw"
+"""DATE, TIMESTAMP and TIMESTAMPTZ columns come in two physical columns: the value, null where it is not within
+0001-01-01 .. 9999-12-31, and `<name>::raw`, PostgreSQL's text of the value just there, null elsewhere."""
+
+TEMPORAL = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
+NUMBERS = frozenset({Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8})
+TEXTS = frozenset({Kind.TEXT, Kind.CHAR, Kind.UUID, Kind.ENUM})
+
+
+class SourceType(BaseModel):
+    """A column's type. `name` is PostgreSQL's own spelling (`numeric(12,2)`), domains resolved to their base type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Kind
+    precision: int | None = None  # of NUMERIC, where declared
+    scale: int | None = None
+    element: SourceType | None = None  # of ARRAY
+    known: bool = True
+
+
+class Encoding(StrEnum):
+    """How a column's value becomes an AttributeValue. The reference is docs/mapping.md, "Types"."""
+
+    S = "S"
+    N = "N"
+    B = "B"
+    BOOL = "BOOL"
+    SS = "SS"
+    NS = "NS"
+    BS = "BS"
+    LIST = "list"  # the default of arrays; cannot be asked for
+    JSON = "json"  # M, L or a scalar, with every digit
+    TEXT = "text"  # S, PostgreSQL's own text, never a reject
+    EPOCH_SECONDS = "epoch_seconds"
+    EPOCH_MILLIS = "epoch_millis"
+    DATE = "date"

@@ -1,0 +1,245 @@
+"""Embedded rows joined to the rows around them, whatever the shape.
+
+Children are finished first, innermost first: each becomes a fragment. A to-one map is joined as it is; lists and
+sets are grouped by what they match and joined as one fragment. Frames keep one row per enclosing row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+from pipelines.items.canonical import EMPTY_LIST
+from pipelines.items.canonical_spark import quoted
+from pipelines.items.encode_spark import Encoded
+from pipelines.items.problem_spark import at, first_problem, no_problem, problem_when
+from pipelines.items.reject import RejectReason
+from pipelines.items.size import ELEMENT_OVERHEAD, NESTED_OVERHEAD
+from pipelines.items.source_type import Encoding, SourceType
+from pipelines.mapping.bulk_frame import (
+    EmbedNames,
+    Frame,
+    FreshNames,
+    SourceTables,
+    read_frame,
+    two_parents,
+    with_plain_numbers,
+)
+from pipelines.mapping.bulk_map import row_map, scalar_value
+from pipelines.mapping.bulk_order import match_column, sort_keys
+from pipelines.mapping.plan import ColumnValue, EmbedPlan, RowPlan, Shape
+
+_SETS = {Encoding.S: "SS", Encoding.N: "NS", Encoding.B: "BS"}
+
+
+@dataclass(frozen=True)
+class Children:
+    """Rows that may be embedded: `keys` are the columns they are matched by, none of them null."""
+
+    embed: EmbedPlan
+    frame: Frame
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """At most one row per value of `keys`: what an enclosing row takes over."""
+
+    rows: DataFrame
+    keys: tuple[str, ...]
+    names: EmbedNames
+    frame: Frame | None  # of a map, whose columns templates can reach
+    ambiguous: str | None
+
+
+def embedded_frame(row: RowPlan, tables: SourceTables, names: FreshNames, depth: int) -> Frame:
+    """The rows with all their embeds joined. `depth`: lists and maps around the row's attributes."""
+    frame = read_frame(row, tables, names)
+    for embed in row.embeds:
+        frame = _join(frame, _finish(embed, frame, tables, names, depth), embed, names)
+    return with_plain_numbers(frame, names)
+
+
+def matched_rows(embed: EmbedPlan, children: Frame, enclosing: Frame, names: FreshNames) -> Children:
+    """Children that match something at all, cut to the limit where there is one."""
+    keys = tuple(names.next() for _ in embed.on)
+    columns = [
+        match_column(children.type_of(own), enclosing.type_of(outer), children.physical(own)).alias(key)
+        for key, (own, outer) in zip(keys, embed.on, strict=True)
+    ]
+    return Children(embed, children.with_rows(children.rows.select("*", *columns).dropna(subset=list(keys))), keys)
+
+
+def enclosing_keys(embed: EmbedPlan, enclosing: Frame, child: RowPlan) -> list[Column]:
+    return [
+        match_column(enclosing.type_of(outer), _type_of(child, own), enclosing.physical(outer))
+        for own, outer in embed.on
+    ]
+
+
+def ranked(children: Children, name: str) -> DataFrame:
+    """With each row's place, from 1, among those that match the same; cut to the limit."""
+    embed = children.embed
+    order = [key.ordering for key in sort_keys(children.frame, embed.order_by)] or [F.lit(0)]
+    window = Window.partitionBy(*children.keys).orderBy(*order)
+    rows = children.frame.rows.withColumn(name, F.row_number().over(window))
+    return rows if embed.limit is None else rows.where(F.col(name) <= embed.limit)
+
+
+def _type_of(row: RowPlan, name: str) -> SourceType:
+    column = row.table.column(name)
+    assert column is not None
+    return column.type
+
+
+def _finish(embed: EmbedPlan, enclosing: Frame, tables: SourceTables, names: FreshNames, depth: int) -> Finished:
+    inner = depth + (1 if embed.shape is Shape.MAP else 2)
+    children = matched_rows(embed, embedded_frame(embed.row, tables, names, inner), enclosing, names)
+    if embed.shape is Shape.MAP:
+        return _finish_map(children, names, depth)
+    return _finish_many(children, names, depth)
+
+
+def _join(frame: Frame, finished: Finished, embed: EmbedPlan, names: FreshNames) -> Frame:
+    mine = [names.next() for _ in embed.on]
+    columns = enclosing_keys(embed, frame, embed.row)
+    left = frame.rows.select("*", *(column.alias(name) for column, name in zip(columns, mine, strict=True)))
+    equal = [F.col(outer) == F.col(own) for outer, own in zip(mine, finished.keys, strict=True)]
+    rows = left.join(finished.rows, equal, "left").drop(*mine, *finished.keys)
+    if embed.shape is Shape.LIST:
+        rows = rows.withColumns(
+            {
+                finished.names.fragment: F.coalesce(finished.names.fragment, F.lit(EMPTY_LIST)),
+                finished.names.size: F.coalesce(finished.names.size, F.lit(NESTED_OVERHEAD)),
+            }
+        )
+    reachable = dict(frame.columns)
+    if finished.frame is not None:
+        flags = () if finished.ambiguous is None else (finished.ambiguous,)
+        for (path, column), known in finished.frame.columns.items():
+            reachable[(embed.name, *path), column] = replace(known, ambiguous=flags + known.ambiguous)
+    return replace(frame, rows=rows, columns=reachable, embeds={**frame.embeds, embed.name: finished.names})
+
+
+def _finish_map(children: Children, names: FreshNames, depth: int) -> Finished:
+    embed, frame = children.embed, children.frame
+    value = Encoded(F.lit(None).cast("string"), F.lit(None).cast("int")) if embed.hidden else row_map(frame, depth)
+    named = EmbedNames(names.next(), names.next(), None if value.problem is None else names.next())
+    ambiguous = None if _at_most_one(embed) else names.next()
+    reach = [name for known in frame.columns.values() for name in known.names]
+    columns = [value.fragment.alias(named.fragment), value.size.alias(named.size)]
+    if value.problem is not None and named.problem is not None:
+        columns.append(value.problem.alias(named.problem))
+    rows = children.frame.rows
+    if embed.limit is not None:
+        rows = ranked(children, names.next())
+    rows = rows.select(*children.keys, *dict.fromkeys(reach), *columns)
+    if ambiguous is None:
+        return Finished(rows, children.keys, named, frame, None)
+    return _one_of_several(Finished(rows, children.keys, named, frame, ambiguous), names)
+
+
+def _one_of_several(finished: Finished, names: FreshNames) -> Finished:
+    """Groups what may match twice; any of the rows, for the row around is rejected if it wants the map."""
+    assert finished.ambiguous is not None
+    found = names.next()
+    others = [name for name in finished.rows.columns if name not in finished.keys]
+    grouped = finished.rows.groupBy(*finished.keys).agg(
+        F.first(F.struct(*others)).alias(found), (F.count(F.lit(1)) > 1).alias(finished.ambiguous)
+    )
+    rows = grouped.select(*finished.keys, finished.ambiguous, *(F.col(found)[name].alias(name) for name in others))
+    problem = finished.names.problem or names.next()
+    inner = F.col(finished.names.problem) if finished.names.problem else no_problem()
+    rows = rows.withColumn(problem, F.coalesce(two_parents(F.col(finished.ambiguous)), inner))
+    return replace(finished, rows=rows, names=replace(finished.names, problem=problem))
+
+
+def _at_most_one(embed: EmbedPlan) -> bool:
+    key = embed.row.table.primary_key
+    return embed.limit == 1 or (bool(key) and set(key) <= {own for own, _ in embed.on})
+
+
+def _finish_many(children: Children, names: FreshNames, depth: int) -> Finished:
+    keys = sort_keys(children.frame, children.embed.order_by)
+    rows, order = children.frame.rows, [key.column for key in keys]
+    if children.embed.limit is not None or any(key.descending for key in keys):
+        place = names.next()
+        rows, order = ranked(children, place), [F.col(place)]
+    element = _element(children, depth)
+    member = F.struct(
+        *(column.alias(f"o{n}") for n, column in enumerate(order)),
+        element.fragment.alias("fragment"),
+        *([] if element.text is None else [element.text.alias("text")]),
+        *([] if element.problem is None else [element.problem.alias("problem")]),
+        *([] if element.problem is None else [element.problem.isNotNull().alias("bad")]),
+    )
+    gathered, total = names.next(), names.next()
+    grouped = rows.groupBy(*children.keys).agg(
+        F.collect_list(member).alias(gathered), F.sum(element.size).cast("int").alias(total)
+    )
+    grouped = grouped.withColumn(gathered, F.sort_array(gathered))
+    whole = _set(children, F.col(gathered), F.col(total), element) if children.embed.shape is Shape.SET else None
+    whole = whole or _list(F.col(gathered), F.col(total), element)
+    return _finished(children, grouped, whole, names)
+
+
+def _finished(children: Children, grouped: DataFrame, whole: Encoded, names: FreshNames) -> Finished:
+    named = EmbedNames(names.next(), names.next(), None if whole.problem is None else names.next())
+    columns = [whole.fragment.alias(named.fragment), whole.size.alias(named.size)]
+    if whole.problem is not None and named.problem is not None:
+        columns.append(whole.problem.alias(named.problem))
+    return Finished(grouped.select(*children.keys, *columns), children.keys, named, None, None)
+
+
+def _element(children: Children, depth: int) -> Encoded:
+    value = children.embed.value
+    if value is None:
+        return row_map(children.frame, depth + 1)
+    encoded = scalar_value(children.frame, value, 0 if children.embed.shape is Shape.SET else depth + 1)
+    if children.embed.shape is Shape.SET:
+        return replace(encoded, text=encoded.text)
+    return replace(_null_where_absent(encoded), text=None)
+
+
+def _null_where_absent(encoded: Encoded) -> Encoded:
+    """A list keeps the place of an element that is NULL, or an empty set."""
+    return replace(
+        encoded,
+        fragment=F.coalesce(encoded.fragment, F.lit('{"NULL":true}')),
+        size=F.coalesce(encoded.size, F.lit(1)),
+    )
+
+
+def _list(elements: Column, total: Column, element: Encoded) -> Encoded:
+    fragment = F.concat(F.lit('{"L":['), F.concat_ws(",", elements["fragment"]), F.lit("]}"))
+    size = total + F.size(elements) * ELEMENT_OVERHEAD + NESTED_OVERHEAD
+    if element.problem is None:
+        return Encoded(fragment, size)
+    place = F.array_position(elements["bad"], F.lit(True)).cast("int")
+    index = F.concat(F.lit("["), (place - 1).cast("string"), F.lit("]"))
+    joined = at(index, F.try_element_at(elements["problem"], F.when(place > 0, place)))
+    return Encoded(fragment, size, problem=joined)
+
+
+def _set(children: Children, members: Column, total: Column, element: Encoded) -> Encoded:
+    value = children.embed.value
+    kind = _SETS[value.encoding if isinstance(value, ColumnValue) else Encoding.S]
+    texts = F.sort_array(members["text"])
+    spelled = F.transform(texts, quoted) if kind == "SS" else F.transform(texts, _in_quotes)
+    fragment = F.concat(F.lit(f'{{"{kind}":['), F.concat_ws(",", spelled), F.lit("]}"))
+    has_null = F.array_contains(F.transform(members["fragment"], lambda m: m.isNull()), F.lit(True))
+    repeated = F.size(F.array_distinct(texts)) < F.size(texts)
+    problems = [
+        problem_when(has_null, RejectReason.SET_NULL_OR_DUPLICATE, F.lit("a set has a NULL")),
+        problem_when(repeated, RejectReason.SET_NULL_OR_DUPLICATE, F.lit("a set has a member twice")),
+    ]
+    if element.problem is not None:
+        place = F.array_position(members["bad"], F.lit(True)).cast("int")
+        problems.insert(0, F.try_element_at(members["problem"], F.when(place > 0, place)))
+    return Encoded(fragment, total, problem=first_problem(problems))
+
+
+def _in_quotes(text: Column) -> Column:
+    return F.concat(F.lit('"'), text, F.lit('"'))

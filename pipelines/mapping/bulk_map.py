@@ -1,0 +1,114 @@
+"""What a row's map holds: every attribute as a fragment with its size and its problem, and all of them together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F  # noqa: N812
+
+from pipelines.items.canonical import NULL
+from pipelines.items.canonical_spark import attributes_text, string_fragment
+from pipelines.items.encode_spark import Encoded, encode
+from pipelines.items.problem_spark import at, first_problem
+from pipelines.items.size import ELEMENT_OVERHEAD, NESTED_OVERHEAD, value_size
+from pipelines.mapping.bulk_frame import Frame
+from pipelines.mapping.plan import (
+    Attribute,
+    ColumnValue,
+    ConstantValue,
+    EmbedValue,
+    Nulls,
+    Shape,
+    TemplateValue,
+    Value,
+)
+from pipelines.mapping.templates_spark import render
+
+NULL_BYTES = 1
+
+
+@dataclass(frozen=True)
+class Named:
+    """One attribute; its problem already carries the path from here, `lines[2].price`."""
+
+    name: str
+    value: Encoded
+
+
+def row_attributes(frame: Frame, depth: int) -> list[Named]:
+    """Sorted by name. `depth` is the number of lists and maps around each value."""
+    return [_named(frame, attribute, depth) for attribute in frame.row.attributes]
+
+
+def row_map(frame: Frame, depth: int) -> Encoded:
+    """The row as `{"M":{…}}`; `depth` is the number of lists and maps around the map itself."""
+    named = row_attributes(frame, depth + 1)
+    fragment = F.concat(F.lit('{"M":'), attributes_text([(a.name, a.value.fragment) for a in named]), F.lit("}"))
+    return Encoded(fragment, attributes_size(named, ELEMENT_OVERHEAD) + NESTED_OVERHEAD, problem=first_in(named))
+
+
+def first_in(named: Sequence[Named]) -> Column | None:
+    return first_problem([attribute.value.problem for attribute in named])
+
+
+def attributes_size(named: Sequence[Named], overhead: int = 0) -> Column:
+    """Bytes of names and values of the attributes that are there, and `overhead` for each."""
+    total = F.lit(0)
+    for attribute in named:
+        fixed = len(attribute.name.encode()) + overhead
+        total = total + F.coalesce(attribute.value.size + fixed, F.lit(0))
+    return total
+
+
+def scalar_value(frame: Frame, value: Value, depth: int) -> Encoded:
+    """A value that is not an embed's; its problem has no path yet."""
+    match value:
+        case ColumnValue():
+            physical = frame.physical(value.column, value.path)
+            encoded = encode(value.type, value.encoding, physical.value, physical.raw, depth, physical.plain)
+            return replace(encoded, problem=first_problem([physical.problem, encoded.problem]))
+        case TemplateValue():
+            rendered = render(value.template, frame.placeholder)
+            fragment, size = string_fragment(rendered.text), F.octet_length(rendered.text)
+            return Encoded(fragment, size, rendered.text, rendered.problem)
+        case ConstantValue():
+            return Encoded(F.lit(value.fragment), F.lit(value_size(json.loads(value.fragment))))
+        case EmbedValue():
+            raise TypeError("an embed is no scalar")
+
+
+def null_as_value(frame: Frame, value: Value, encoded: Encoded) -> Encoded:
+    """An explicit NULL where the source has one."""
+    if isinstance(value, ColumnValue):
+        physical = frame.physical(value.column, value.path)
+        is_null = physical.value.isNull()
+        is_null = is_null if physical.raw is None else is_null & physical.raw.isNull()
+    else:
+        is_null = encoded.fragment.isNull()
+    return replace(
+        encoded,
+        fragment=F.when(is_null, F.lit(NULL)).otherwise(encoded.fragment),
+        size=F.when(is_null, F.lit(NULL_BYTES)).otherwise(encoded.size),
+    )
+
+
+def _named(frame: Frame, attribute: Attribute, depth: int) -> Named:
+    if isinstance(attribute.value, EmbedValue):
+        return Named(attribute.name, _embedded(frame, attribute.value.embed, attribute.name))
+    encoded = scalar_value(frame, attribute.value, depth)
+    if attribute.nulls is Nulls.NULL:
+        encoded = null_as_value(frame, attribute.value, encoded)
+    found = encoded.problem
+    return Named(attribute.name, encoded if found is None else replace(encoded, problem=at(attribute.name, found)))
+
+
+def _embedded(frame: Frame, embed: str, attribute: str) -> Encoded:
+    names = frame.embeds[embed]
+    found = None if names.problem is None else F.col(names.problem)
+    if found is not None:
+        joint = "." if frame.row.embed(embed).shape is Shape.MAP else ""
+        found = at(attribute, found, joint)
+    return Encoded(F.col(names.fragment), F.col(names.size), problem=found)

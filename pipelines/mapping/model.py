@@ -1,0 +1,275 @@
+"""The mapping file's grammar as frozen models; docs/mapping.md is its reference.
+
+`pipelines.mapping.load` makes a Mapping of a file and says what is wrong by line; nothing here touches the source's
+schema, that is `pipelines.mapping.compile`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from pipelines.items.number import plain_number
+from pipelines.mapping.catalog import TableRef
+from pipelines.mapping.origin import Origin
+from pipelines.mapping.plan import Nulls, Shape
+from pipelines.mapping.target_model import (
+    Billing,
+    Count,
+    Include,
+    IndexSpec,
+    KeySpec,
+    MigrationName,
+    Model,
+    Name,
+    Names,
+    PlainName,
+    Positive,
+    Projection,
+    Provisioned,
+    Target,
+    TargetTable,
+)
+
+__all__ = [
+    "Billing",
+    "Body",
+    "Checks",
+    "Compare",
+    "Constant",
+    "Embed",
+    "Include",
+    "IndexSpec",
+    "Item",
+    "KeySpec",
+    "Mapping",
+    "Projection",
+    "Provisioned",
+    "Retention",
+    "Source",
+    "SourceTable",
+    "Target",
+    "TargetTable",
+    "Thresholds",
+    "bodies",
+]
+
+
+def _constant(value: object) -> object:
+    if isinstance(value, str | bool | int | Decimal):
+        return value
+    raise PydanticCustomError("constant", "a template, a number, true or false is wanted")
+
+
+def _null_word(value: object) -> object:
+    """`nulls: null` is YAML's null unless it is quoted; both mean the word."""
+    return Nulls.NULL if value is None else value
+
+
+def _table(value: object) -> object:
+    return {"table": value} if isinstance(value, str) else value
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise PydanticCustomError("zone", "not a time zone; write UTC, or Europe/Berlin") from None
+
+
+def _cron(line: str) -> str:
+    if len(line.split()) != 5:
+        raise PydanticCustomError("cron", "not a cron line; it has five fields, 0 2 * * *")
+    return line
+
+
+Constant = Annotated[
+    StrictStr | StrictBool | StrictInt | Decimal,
+    BeforeValidator(_constant),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+TypeName = Literal["S", "N", "B", "BOOL", "SS", "NS", "BS", "json", "text", "epoch_seconds", "epoch_millis", "date"]
+
+
+class Source(Model):
+    """Where the rows come from."""
+
+    schema_: Name = Field(default="public", alias="schema", description="The schema of tables named without one.")
+    url_env: Name = Field(
+        default="CROSSOVER_SOURCE_URL", description="The environment variable that holds the database URL."
+    )
+
+
+class SourceTable(Model):
+    """A table of the source; without a schema, that of `source.schema`."""
+
+    schema_: Name | None = Field(default=None, alias="schema", description="The table's schema, where it is another.")
+    table: Name = Field(description="The table's exact name.")
+
+    def ref(self, default_schema: str) -> TableRef:
+        return TableRef(schema_name=self.schema_ or default_schema, table=self.table)
+
+
+class Compare(Model):
+    """Which differences `verify` accepts. Not supported yet."""
+
+    ignore: Names = Field(default=(), description="Attributes that are not compared.")
+    unordered: Names = Field(default=(), description="Lists that are compared without their order.")
+    null_is_absent: Names = Field(default=(), description="Attributes where NULL and absent are the same.")
+    tolerance: dict[Name, Decimal | StrictInt] = Field(default={}, description="Numbers that may differ by so much.")
+
+
+class Body(Model):
+    """What an item and an embed have in common: which rows of a table, and what they become."""
+
+    from_: Annotated[SourceTable, BeforeValidator(_table, json_schema_input_type=Name | SourceTable)] = Field(
+        alias="from", description="The source table: its name, or {schema: .., table: ..}."
+    )
+    where: Name | None = Field(default=None, description="Only rows for which this condition is true.")
+    include: Names | None = Field(default=None, description="The columns that are emitted; all others are not.")
+    exclude: Names = Field(default=(), description="Columns that are not emitted.")
+    rename: dict[Name, Name] = Field(default={}, description="Column: the attribute's name.")
+    set_: dict[Name, Constant] = Field(
+        default={}, alias="set", description="Attribute: a template, a number, true or false."
+    )
+    types: dict[Name, TypeName] = Field(default={}, description="Column, or embed.column: how its values are encoded.")
+    nulls: Annotated[Nulls | None, BeforeValidator(_null_word)] = Field(
+        default=None, description="What a NULL column becomes: absent (the default) or null. Embeds inherit it."
+    )
+    sensitive: Names = Field(default=(), description="Attributes, or embed.attribute, that are never shown in clear.")
+    embed: dict[PlainName, Embed] = Field(default={}, description="Rows of other tables inside this one, by attribute.")
+
+
+class Embed(Body):
+    """Rows of another table inside the enclosing row."""
+
+    on: dict[Name, Name] = Field(
+        min_length=1, description="Column of the embedded table: column of the enclosing one. All must be equal."
+    )
+    as_: Shape = Field(alias="as", description="list, map (one row at most) or set.")
+    order_by: Names = Field(default=(), description="Columns that order a list; -column for descending.")
+    limit: Positive | None = Field(default=None, description="At most so many elements, the first in order.")
+    hidden: StrictBool = Field(default=False, description="Joined for templates only, not emitted; maps only.")
+    value: Name | None = Field(
+        default=None, description="A template: what an element is, instead of a map of the row's columns."
+    )
+
+
+class Item(Body):
+    """One item type: one item for each row of the root table."""
+
+    table: Name = Field(description="The DynamoDB table, one of target.tables.")
+    key: dict[Name, Name] = Field(min_length=1, description="Key attribute: its template.")
+    version: Name | None = Field(default=None, description="Not supported yet: a column that versions the row.")
+    compare: Compare | None = Field(default=None, description="Not supported yet: differences that are accepted.")
+
+
+class Thresholds(Model):
+    rejected: Count = Field(default=0, description="So many rejected rows do not make a verification fail.")
+    accepted: Count | None = Field(default=None, description="Not supported yet: so many accepted differences.")
+
+
+class Checks(Model):
+    """When verification runs, and what it lets pass."""
+
+    schedule: Annotated[Name, AfterValidator(_cron)] | None = Field(
+        default=None, description="Cron line of the nightly verification."
+    )
+    time_zone: Annotated[Name, AfterValidator(_zone)] = Field(
+        default="UTC", description="The schedule's time zone, Europe/Berlin."
+    )
+    settle_seconds: Count | None = Field(default=None, description="Not supported yet.")
+    rereads: Count | None = Field(default=None, description="Not supported yet.")
+    thresholds: Thresholds = Field(default=Thresholds(), description="What a verification lets pass.")
+    lag_limit_seconds: Count | None = Field(default=None, description="Not supported yet.")
+
+
+class Retention(Model):
+    """How many runs are kept. Not supported yet."""
+
+    snapshots: Positive | None = Field(default=None, description="Not supported yet.")
+    diffs: Positive | None = Field(default=None, description="Not supported yet.")
+
+
+class Mapping(Model):
+    """One migration from PostgreSQL to DynamoDB."""
+
+    migration: MigrationName = Field(description="The migration's name; a folder of the warehouse.")
+    source: Source = Field(default=Source(), description="Where the rows come from.")
+    target: Target = Field(description="Where the items go.")
+    items: dict[PlainName, Item] = Field(min_length=1, description="The item types by name.")
+    checks: Checks = Field(default=Checks(), description="When verification runs, and what it lets pass.")
+    retention: Retention | None = Field(default=None, description="Not supported yet: how many runs are kept.")
+
+    _origin: Origin = PrivateAttr(default=Origin())
+
+    @property
+    def origin(self) -> Origin:
+        """The file's name and lines, for messages; empty where the mapping was made in Python."""
+        return self._origin
+
+    def located(self, origin: Origin) -> Mapping:
+        self._origin = origin
+        return self
+
+    def meaning_hash(self) -> str:
+        """SHA-256, in hex, of all that decides the items: equal for two files that mean the same.
+
+        Layout, comments, the order of keys and written defaults do not count; nor do `checks` and `retention`,
+        which say when to compare, not what.
+        """
+        meaning = {
+            "migration": self.migration,
+            "source": self.source.model_dump(mode="json"),
+            "tables": {name: table.model_dump(mode="json") for name, table in self.target.tables.items()},
+            "items": {name: _meaning(item, self.source.schema_, Nulls.ABSENT) for name, item in self.items.items()},
+        }
+        text = json.dumps(meaning, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _meaning(body: Item | Embed, schema: str, inherited: Nulls) -> dict[str, Any]:
+    nulls = body.nulls or inherited
+    return body.model_dump(mode="json", exclude={"embed", "from_", "set_"}) | {
+        "from": str(body.from_.ref(schema)),
+        "include": None if body.include is None else sorted(body.include),
+        "exclude": sorted(body.exclude),
+        "sensitive": sorted(body.sensitive),
+        "set": {name: _constant_meaning(value) for name, value in body.set_.items()},
+        "nulls": nulls,
+        "embed": {name: _meaning(embed, schema, nulls) for name, embed in body.embed.items()},
+    }
+
+
+def _constant_meaning(value: str | bool | int | Decimal) -> list[str]:
+    if isinstance(value, str | bool):
+        return [type(value).__name__, str(value)]
+    return ["number", plain_number(str(value))]
+
+
+def bodies(mapping: Mapping) -> Iterator[Item | Embed]:
+    """Every item and every embed, in the file's order, an item before its embeds."""
+
+    def walk(body: Item | Embed) -> Iterator[Item | Embed]:
+        yield body
+        for embed in body.embed.values():
+            yield from walk(embed)
+
+    for item in mapping.items.values():
+        yield from walk(item)

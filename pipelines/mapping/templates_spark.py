@@ -1,0 +1,124 @@
+"""Templates filled in, the Spark form of `pipelines.mapping.templates`: same texts, same reasons to refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F  # noqa: N812
+
+from pipelines.items.arrow_spark import text_function
+from pipelines.items.encode_spark import outside_calendar, temporal_text
+from pipelines.items.number_spark import number_problem, plain_number
+from pipelines.items.problem_spark import first_problem, problem_when
+from pipelines.items.reject import RejectReason
+from pipelines.items.source_type import NUMBERS, TEMPORAL, Kind, SourceType
+from pipelines.mapping.plan import Placeholder, Template
+from pipelines.mapping.templates import lower, percent, upper
+
+_DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
+_PLACE = {"Y": (1, 4), "m": (6, 2), "d": (9, 2), "H": (12, 2), "M": (15, 2), "S": (18, 2)}
+"""Where a directive's digits stand in the fixed form, `2026-11-24T08:55:13`: (first, count), from 1."""
+
+
+@dataclass(frozen=True)
+class Physical:
+    """A source column in a frame; `raw` beside a temporal one; `plain`, where it was made before, the plain normal
+    form of a number. `problem`: the path to it is ambiguous."""
+
+    value: Column
+    raw: Column | None = None
+    problem: Column | None = None
+    plain: Column | None = None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`text` is null where a placeholder is NULL; `problem` is None where none can happen."""
+
+    text: Column
+    problem: Column | None
+
+
+def render(template: Template, physical_of: Callable[[Placeholder], Physical]) -> Rendered:
+    parts = [
+        Rendered(F.lit(part), None) if isinstance(part, str) else _found(part, physical_of(part))
+        for part in template.parts
+    ]
+    return Rendered(F.concat(*(part.text for part in parts)), first_problem([part.problem for part in parts]))
+
+
+def template_text(type: SourceType, physical: Physical) -> Rendered:
+    """A column's text in a template without a format."""
+    value = physical.value
+    if type.kind in TEMPORAL:
+        assert physical.raw is not None
+        return Rendered(temporal_text(type, value), outside_calendar(physical.raw))
+    if type.kind in NUMBERS:
+        return Rendered(plain_number(type, value), number_problem(type, value))
+    return Rendered(value.cast("string") if type.kind is Kind.BOOLEAN else value, None)
+
+
+def _found(placeholder: Placeholder, physical: Physical) -> Rendered:
+    rendered = _placeholder(placeholder, physical)
+    return Rendered(rendered.text, first_problem([physical.problem, rendered.problem]))
+
+
+def _placeholder(placeholder: Placeholder, physical: Physical) -> Rendered:
+    format = placeholder.format
+    plain = template_text(placeholder.type, physical)
+    if format is None:
+        return plain
+    if format.strftime is not None:
+        return Rendered(_strftime(format.strftime, placeholder.type, plain.text), plain.problem)
+    if format.pad is not None:
+        return _padded(physical.value, format.pad)
+    if format.modulus is not None:
+        return Rendered(F.pmod(physical.value, F.lit(format.modulus)).cast("string"), None)
+    if format.case is not None:
+        return Rendered(_cased(format.case, plain.text), plain.problem)
+    return Rendered(_escaped(plain.text, format.escape or ""), plain.problem)
+
+
+def _strftime(format: str, type: SourceType, fixed: Column) -> Column:
+    pieces: list[Column] = []
+    for literal, letter in _split(format):
+        pieces.append(F.lit(literal))
+        if letter in ("H", "M", "S") and type.kind is Kind.DATE:
+            pieces.append(F.lit("00"))
+        elif letter:
+            pieces.append(F.substring(fixed, *_PLACE[letter]))
+    return F.when(fixed.isNotNull(), F.concat(*pieces))
+
+
+def _split(format: str) -> list[tuple[str, str]]:
+    """`%Y-%m` → ("", Y), ("-", m), ("", "")."""
+    pieces = _DIRECTIVE.split(format)
+    return list(zip(pieces[0::2], [*pieces[1::2], ""], strict=True))
+
+
+def _padded(value: Column, width: int) -> Rendered:
+    digits = F.octet_length(value.cast("string"))
+    too_many = F.concat(digits.cast("string"), F.lit(f" digits, {width} at most"))
+    negative = F.lit("a negative number cannot be padded")
+    return Rendered(
+        F.lpad(value.cast("string"), width, "0"),
+        F.coalesce(
+            problem_when(value < 0, RejectReason.TEMPLATE_OVERFLOW, negative),
+            problem_when(digits > width, RejectReason.TEMPLATE_OVERFLOW, too_many),
+        ),
+    )
+
+
+def _cased(case: str, text: Column) -> Column:
+    """Through Python: Java's case mapping differs (`İ`, final sigma)."""
+    return text_function(lower if case == "lower" else upper)(text)
+
+
+def _escaped(text: Column, following: str) -> Column:
+    safe = F.replace(text, F.lit("%"), F.lit("%25"))
+    if following in ("", "%"):
+        return safe
+    return F.replace(safe, F.lit(following), F.lit(percent(following)))

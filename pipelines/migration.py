@@ -1,0 +1,31 @@
+"""What every stage is given: the mapping, its folder in the warehouse, and how to show progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.mapping.load import load_mapping
+from pipelines.mapping.model import Mapping
+from pipelines.settings import warehouse_folder
+from pipelines.warehouse.layout import MigrationFolder
+
+
+@dataclass(frozen=True)
+class Migration:
+    mapping: Mapping
+    mapping_hash: str
+    folder: MigrationFolder
+
+    @classmethod
+    def open(cls, path: Path, warehouse: Path | None = None) -> Migration:
+        """Loads the mapping and opens its folder; the warehouse is CROSSOVER_WAREHOUSE unless given.
+
+        Raises MappingError, UsageError or WarehouseError.
+        """
+        mapping = load_mapping(path)
+        return cls(
+            mapping=mapping,
+            mapping_hash=mapping.meaning_hash(),
+            folder=MigrationFolder.open(warehouse or warehouse_folder(), mapping.migration),
+        )

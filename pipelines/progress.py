@@ -1,0 +1,53 @@
+"""Progress on stderr: a count, a rate and the time that remains. Quiet when stderr is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TextIO
+
+
+class Progress:
+    """One line that is rewritten at most ten times a second.
+
+    `total` is in `unit`s; None where it is not known. Used as a context manager it ends the line.
+    """
+
+    def __init__(self, what: str, total: int | None, unit: str, stream: TextIO | None = None) -> None:
+        self.what = what
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self._stream = stream or sys.stderr
+        self._shown = self._stream.isatty()
+        self._started = time.monotonic()
+        self._last = 0.0
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        now = time.monotonic()
+        if self._shown and now - self._last >= 0.1:
+            self._last = now
+            self._stream.write(f"\r\x1b[K{self.line(now - self._started)}")
+            self._stream.flush()
+
+    def line(self, elapsed_seconds: float) -> str:
+        rate = self.done / elapsed_seconds if elapsed_seconds > 0 else 0.0
+        if self.total is None:
+            return f"{self.what}: {self.done:,} {self.unit}, {rate:,.0f}/s"
+        remaining = max(self.total - self.done, 0) / rate if rate else 0.0
+        return (
+            f"{self.what}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f}/s, "
+            f"{int(remaining // 60)}:{int(remaining % 60):02d} left"
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            self._stream.write(f"\r\x1b[K{self.line(time.monotonic() - self._started)}\n")
+            self._stream.flush()

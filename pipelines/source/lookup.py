@@ -1,0 +1,76 @@
+"""SQL that finds rows by the values of some columns, so that PostgreSQL can use its indexes.
+
+Values are texts as `pipelines.mapping.source_row.match_text` and templates give them. What is found may be more
+than what is equal by those texts (a domain's or a collation's equality is wider): the caller sorts that out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import LiteralString
+
+from psycopg import sql
+
+from pipelines.items.source_type import Kind, SourceType
+
+_TYPED: dict[Kind, LiteralString] = {
+    Kind.INTEGER: "pg_catalog.int8",
+    Kind.NUMERIC: "pg_catalog.numeric",
+    Kind.BOOLEAN: "pg_catalog.bool",
+    Kind.BYTES: "pg_catalog.bytea",
+    Kind.TEXT: "pg_catalog.text",
+    Kind.CHAR: "pg_catalog.bpchar",
+    Kind.UUID: "pg_catalog.uuid",
+    Kind.DATE: "pg_catalog.date",
+    Kind.TIMESTAMP: "pg_catalog.timestamp",
+    Kind.TIMESTAMPTZ: "pg_catalog.timestamptz",
+}
+"""Without a column's own limits, so that no value is cut or refused; PostgreSQL's indexes take all of these.
+Other kinds are compared by the text that they are printed as, without an index."""
+
+_INTEGER = re.compile(r"-?\d{1,18}|-?[1-8]\d{18}|-?9[01]\d{17}|-?92[01]\d{16}|-?922[0-2]\d{15}", re.ASCII)
+
+
+def where_values(
+    alias: str, columns: Sequence[tuple[str, SourceType]], keys: Sequence[tuple[str, ...]]
+) -> sql.Composable:
+    """`(t.a, t.b) IN (…)` for the keys, each with a text for every column, of the column's own kind."""
+    sides = [_side(alias, name, type) for name, type in columns]
+    usable = [key for key in keys if _castable(columns, key)]
+    arrays = [
+        sql.SQL("{}::{}[]").format(sql.Literal(_array_literal([key[n] for key in usable])), sql.SQL(cast))
+        for n, (_, cast) in enumerate(sides)
+    ]
+    if len(sides) == 1:
+        return sql.SQL("{} = ANY ({})").format(sides[0][0], arrays[0])
+    unnested = [sql.SQL("pg_catalog.unnest({})").format(array) for array in arrays]
+    return sql.SQL("({}) IN (SELECT * FROM ROWS FROM ({}))").format(
+        sql.SQL(", ").join([expression for expression, _ in sides]), sql.SQL(", ").join(unnested)
+    )
+
+
+def _side(alias: str, name: str, type: SourceType) -> tuple[sql.Composable, LiteralString]:
+    """The column's side of the comparison, and the type that both sides have."""
+    column = sql.Identifier(alias, name)
+    if type.kind in (Kind.FLOAT4, Kind.FLOAT8):  # by the digits that it is printed with
+        return sql.SQL("{}::pg_catalog.text::pg_catalog.numeric").format(column), "pg_catalog.numeric"
+    if type.name == "oid":  # oid = int8 would make an oid of what is too large for one
+        return sql.SQL("{}::pg_catalog.int8").format(column), "pg_catalog.int8"
+    if type.kind in _TYPED:
+        return column, _TYPED[type.kind]
+    return sql.SQL("pg_catalog.concat({})").format(column), "pg_catalog.text"
+
+
+def _castable(columns: Sequence[tuple[str, SourceType]], key: tuple[str, ...]) -> bool:
+    """Whether PostgreSQL reads every text; one that it does not read is equal to nothing."""
+    return all(
+        "\0" not in text and (type.kind is not Kind.INTEGER or _INTEGER.fullmatch(text) is not None)
+        for (_, type), text in zip(columns, key, strict=True)
+    )
+
+
+def _array_literal(texts: Sequence[str]) -> str:
+    r"""`{"a","b\"c"}`: every element quoted, so that NULL, braces and white space are themselves."""
+    escaped = (text.replace("\\", r"\\").replace('"', r"\"") for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"

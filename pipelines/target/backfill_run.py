@@ -1,0 +1,172 @@
+"""What a backfill leaves behind while it runs, so that it can go on after any interruption.
+
+backfills/<run_id>/run.json                    what is to be written, before anything is
+                   buckets/<n>.json            a bucket's account, once the bucket is done
+                   failed/bucket=<n>.parquet   FAILED_SCHEMA: the items that DynamoDB did not take
+                   progress/<n>                items of a bucket under way; for the progress line only
+                   manifest.json               last
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines.errors import AccountsError, WarehouseError
+from pipelines.progress import Progress
+from pipelines.target.batch_write import Failure
+from pipelines.warehouse.dataset import write_table
+from pipelines.warehouse.layout import MANIFEST, write_atomically
+from pipelines.warehouse.manifest import FORMAT
+
+RUN = "run.json"
+
+FAILED_SCHEMA: pa.Schema = pa.schema(
+    [
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("error", pa.string(), nullable=False),  # DynamoDB's code and message
+    ]
+)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackfillRun(_Frozen):
+    """`selected`: the buckets to write. `item_types`: only these, or all where empty."""
+
+    format: int = FORMAT
+    id: str
+    snapshot_id: str
+    records_finished_at: datetime  # tells records that were made again from those the run began with
+    mode: str
+    mapping_hash: str
+    buckets: int
+    selected: tuple[int, ...]
+    item_types: tuple[str, ...]
+    started_at: datetime
+
+
+class BucketAccount(_Frozen):
+    """records = written + superseded + conflicts + failed."""
+
+    bucket: int
+    records: int
+    written: int
+    superseded: int = 0
+    conflicts: int = 0
+    failed: int = 0
+
+    def require_balance(self) -> None:
+        parts = self.written + self.superseded + self.conflicts + self.failed
+        if parts != self.records:
+            raise AccountsError(f"backfill, bucket {self.bucket}: {self.records} records, but {parts} accounted for")
+
+
+class BackfillFolder:
+    """`backfills/<run_id>/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stop_flag = path / ".stop"
+
+    def begin(self, run: BackfillRun) -> None:
+        for folder in (self.path, self.path / "buckets", self.path / "failed", self.path / "progress"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(self.path / RUN, run.model_dump_json(indent=2) + "\n")
+
+    def run(self) -> BackfillRun:
+        """Raises WarehouseError where it cannot be read."""
+        try:
+            return BackfillRun.model_validate_json((self.path / RUN).read_text(encoding="utf-8"))
+        except (OSError, ValidationError):
+            raise WarehouseError(f"{self.path / RUN}: damaged, or of another Crossover; remove its folder") from None
+
+    def account(self, bucket: int) -> BucketAccount | None:
+        """None while the bucket is not done."""
+        path = self._account_path(bucket)
+        try:
+            return BucketAccount.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError):
+            raise WarehouseError(f"{path}: damaged; remove it and the bucket is written again") from None
+
+    def accounts(self, buckets: Iterable[int]) -> list[BucketAccount]:
+        """Of those that are done."""
+        return [account for bucket in buckets if (account := self.account(bucket)) is not None]
+
+    def finish_bucket(self, account: BucketAccount, failures: Sequence[Failure]) -> None:
+        """The failures first, the account last and atomically. Raises AccountsError where it does not balance."""
+        account.require_balance()
+        failed = self.failed_path(account.bucket)
+        if failures:
+            rows = [{"table": one.table, "key": one.key, "error": one.error} for one in failures]
+            write_table(pa.Table.from_pylist(rows, schema=FAILED_SCHEMA), failed)
+            _sync(failed)
+        else:
+            failed.unlink(missing_ok=True)  # of an earlier attempt
+        write_atomically(self._account_path(account.bucket), account.model_dump_json() + "\n")
+        self._progress_path(account.bucket).unlink(missing_ok=True)
+
+    def reopen_bucket(self, bucket: int) -> None:
+        self._account_path(bucket).unlink(missing_ok=True)
+
+    def report_progress(self, bucket: int, items: int) -> None:
+        self._progress_path(bucket).write_text(str(items), encoding="ascii")
+
+    def progress(self, bucket: int) -> int:
+        """Items of a bucket under way."""
+        try:
+            return int(self._progress_path(bucket).read_text(encoding="ascii") or 0)
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def failed_path(self, bucket: int) -> Path:
+        return self.path / "failed" / f"bucket={bucket}.parquet"
+
+    def _account_path(self, bucket: int) -> Path:
+        return self.path / "buckets" / f"{bucket}.json"
+
+    def _progress_path(self, bucket: int) -> Path:
+        return self.path / "progress" / str(bucket)
+
+
+class Watch:
+    """Adds up what the buckets say that are under way, for the progress line."""
+
+    def __init__(self, folder: BackfillFolder, buckets: Sequence[int], progress: Progress) -> None:
+        self._folder = folder
+        self._open = set(buckets)
+        self._finished_items = 0
+        self._progress = progress
+
+    def look(self) -> None:
+        for account in self._folder.accounts(sorted(self._open)):
+            self._open.discard(account.bucket)
+            self._finished_items += account.records
+        under_way = sum(self._folder.progress(bucket) for bucket in self._open)
+        self._progress.advance(max(self._finished_items + under_way - self._progress.done, 0))
+
+
+def newest_unfinished(backfills: Path) -> BackfillFolder | None:
+    """The newest run below `backfills/` that has begun and has no manifest."""
+    if not backfills.is_dir():
+        return None
+    folders = [entry for entry in backfills.iterdir() if (entry / RUN).is_file() and not (entry / MANIFEST).is_file()]
+    return BackfillFolder(max(folders, key=lambda folder: folder.name)) if folders else None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""The body of a BatchWriteItem request, joined from the records' texts without parsing them.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.items.canonical import canonical_item, quote
+from pipelines.items.record import VERSION_ATTRIBUTE
+
+MAX_ITEMS = 25
+MAX_BYTES = 16_000_000  # DynamoDB's limit is 16 MB; the rest is for what stands around the items
+
+
+@dataclass(frozen=True)
+class Put:
+    """One record to write. `key` and `item` are canonical JSON; `item` is without Crossover's own attributes."""
+
+    key: str
+    item: bytes
+    version: int
+
+    def request(self) -> bytes:
+        own = f',"{VERSION_ATTRIBUTE}":{{"N":"{self.version}"}}}}}}}}'.encode()
+        return b'{"PutRequest":{"Item":' + self.item[:-1] + own
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Puts of one table that fit into one request."""
+
+    table: str
+    puts: tuple[Put, ...]
+
+    def body(self) -> bytes:
+        table = quote(self.table).encode()
+        return b'{"RequestItems":{' + table + b":[" + b",".join(put.request() for put in self.puts) + b"]}}"
+
+    def halves(self) -> tuple[Batch, Batch]:
+        middle = len(self.puts) // 2
+        return Batch(self.table, self.puts[:middle]), Batch(self.table, self.puts[middle:])
+
+
+def batches(table: str, puts: Iterable[Put], max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> Iterator[Batch]:
+    """In order, each as full as the limits allow."""
+    held: list[Put] = []
+    size = 0
+    for put in puts:
+        if held and (len(held) == max_items or size + len(put.item) > max_bytes):
+            yield Batch(table, tuple(held))
+            held, size = [], 0
+        held.append(put)
+        size += len(put.item)
+    if held:
+        yield Batch(table, tuple(held))
+
+
+def unprocessed(batch: Batch, document: dict[str, Any]) -> Batch:
+    """What DynamoDB gave back unwritten, as it was in `batch`; all of it where the answer names something else."""
+    returned = document.get("UnprocessedItems", {}).get(batch.table, [])
+    if not returned:
+        return Batch(batch.table, ())
+    by_key = {put.key: put for put in batch.puts}
+    names = tuple(json.loads(batch.puts[0].key))
+    keys = [_key_of(entry, names) for entry in returned]
+    if any(key not in by_key for key in keys):
+        return batch
+    return Batch(batch.table, tuple(by_key[key] for key in keys))
+
+
+def _key_of(entry: dict[str, Any], names: Sequence[str]) -> str:
+    item = entry.get("PutRequest", {}).get("Item", {})
+    return canonical_item({name: item[name] for name in names if name in item})

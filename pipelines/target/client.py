@@ -1,0 +1,77 @@
+"""The way to DynamoDB: AWS's own settings and credentials, whichever endpoint they name.
+
+AWS_REGION (or AWS_DEFAULT_REGION, or a profile's)   required
+AWS_ENDPOINT_URL_DYNAMODB (or AWS_ENDPOINT_URL)       any DynamoDB endpoint; without it AWS's
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
+from botocore.session import Session
+
+from pipelines.errors import UsageError
+from pipelines.settings import optional
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 60  # a scan's page of 1 MB from a slow stand-in
+ATTEMPTS = 4  # some seconds, so that a wrong endpoint is told soon
+REGION = "AWS_REGION"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a client's calls go: what a task on another machine needs beside credentials of its own."""
+
+    url: str
+    region: str
+
+    @classmethod
+    def of(cls, client: DynamoDBClient) -> Address:
+        return cls(client.meta.endpoint_url, client.meta.region_name)
+
+
+def aws_session() -> Session:
+    """Settings and credentials as AWS's own tools find them. Raises UsageError where the profile is missing."""
+    try:
+        session = Session()
+        session.get_scoped_config()
+    except ProfileNotFound:
+        raise UsageError("AWS_PROFILE names a profile that AWS's configuration files do not have") from None
+    except BotoCoreError as error:
+        raise UsageError(f"AWS's configuration files cannot be used ({type(error).__name__})") from None
+    return session
+
+
+def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
+    """A client for calls that are not hot; it retries throttling and passing faults ATTEMPTS times.
+
+    Raises UsageError, naming the variable, where no region or a profile that does not exist is set. Calls are to
+    be made inside `target_errors`.
+    """
+    session = boto3.Session(botocore_session=aws_session())
+    try:
+        return session.client(
+            "dynamodb",
+            region_name=optional(REGION),  # botocore itself knows AWS_DEFAULT_REGION only
+            config=Config(
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
+                max_pool_connections=max_pool_connections,
+                parameter_validation=False,
+            ),
+        )
+    except NoRegionError:
+        raise UsageError(f"{REGION} is not set: the region of the DynamoDB tables, `eu-central-1`") from None
+    except ValueError:
+        raise UsageError("AWS_ENDPOINT_URL_DYNAMODB is no URL: give `http://host:port` or leave it out") from None
+    except BotoCoreError as error:
+        raise UsageError(f"AWS's settings cannot be used ({type(error).__name__})") from None

@@ -1,0 +1,86 @@
+"""One piece of a cold backfill: all records of one bucket go to DynamoDB, then the bucket's account is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.target.backfill_run import BackfillFolder, BucketAccount
+from pipelines.target.batch import Batch, Put, batches
+from pipelines.target.batch_write import IN_FLIGHT, BatchWriter
+from pipelines.target.client import Address
+from pipelines.target.retry import RetryPolicy
+from pipelines.target.wire import Wire
+from pipelines.warehouse.dataset import read_bucket
+
+_COLUMNS = ("item_type", "table", "key", "item", "version")
+_ROWS_AT_ONCE = 1_000
+_REPORT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class ColdBucket:
+    """A task; picklable. `item_types`: only these, or all where empty."""
+
+    address: Address
+    records_folder: Path
+    run_folder: Path
+    bucket: int
+    item_types: tuple[str, ...] = ()
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+def write_bucket(task: ColdBucket) -> BucketAccount:
+    """Raises TargetError; the bucket is then not done, and is written again by the next attempt."""
+    folder = BackfillFolder(task.run_folder)
+    records = selected(read_bucket(task.records_folder, task.bucket, _COLUMNS), task.item_types)
+    with Wire(task.address, connections=IN_FLIGHT) as wire:
+        writer = BatchWriter(wire, task.policy)
+        written = writer.write(_batches(records), _Report(folder, task.bucket).add)
+    account = BucketAccount(
+        bucket=task.bucket, records=records.num_rows, written=written.written, failed=len(written.failures)
+    )
+    folder.finish_bucket(account, written.failures)
+    return account
+
+
+def selected(records: pa.Table, item_types: tuple[str, ...]) -> pa.Table:
+    """The rows of some item types, or all."""
+    if not item_types:
+        return records
+    return records.filter(pc.is_in(records["item_type"], value_set=pa.array(item_types, pa.string())))
+
+
+def _batches(records: pa.Table) -> Iterator[Batch]:
+    for table in pc.unique(records["table"]).to_pylist():
+        yield from batches(table, _puts(records.filter(pc.equal(records["table"], table))))
+
+
+def _puts(records: pa.Table) -> Iterator[Put]:
+    for chunk in records.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        keys = chunk.column("key").to_pylist()
+        items = chunk.column("item").cast(pa.binary()).to_pylist()  # UTF-8 as it lies in the file
+        versions = chunk.column("version").fill_null(0).to_pylist()
+        yield from map(Put, keys, items, versions)
+
+
+class _Report:
+    """Tells the stage how far this bucket is, at most twice a second."""
+
+    def __init__(self, folder: BackfillFolder, bucket: int) -> None:
+        self._folder = folder
+        self._bucket = bucket
+        self._items = 0
+        self._last = time.monotonic()
+
+    def add(self, items: int) -> None:
+        self._items += items
+        now = time.monotonic()
+        if now - self._last >= _REPORT_SECONDS:
+            self._last = now
+            self._folder.report_progress(self._bucket, self._items)

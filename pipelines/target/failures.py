@@ -1,0 +1,110 @@
+"""What botocore and DynamoDB say when they refuse, as one line that says where and what to do.
+
+Only error codes are passed on: DynamoDB's messages can quote values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipelines.errors import TargetError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "Throttling",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "UnprocessedItems",
+    }
+)
+_BAD_CREDENTIALS = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "IncompleteSignatureException",
+        "MissingAuthenticationTokenException",
+    }
+)
+_EXPIRED = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
+_NO_CREDENTIALS = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.TokenRetrievalError,
+    exceptions.SSOError,
+    exceptions.LoginError,
+)
+_UNREACHABLE = (exceptions.ConnectionError, exceptions.HTTPClientError)
+
+
+@contextmanager
+def target_errors(client: DynamoDBClient, action: str, table: str | None = None) -> Iterator[None]:
+    """Turns botocore's errors inside it into TargetError. `action` is the API's name, `CreateTable`."""
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        raise refusal(code, action, table, client.meta.endpoint_url) from None
+    except BotoCoreError as error:
+        raise no_answer(error, action, client.meta.endpoint_url) from None
+
+
+def refusal(code: str, action: str, table: str | None, endpoint: str) -> TargetError:
+    """The error for an answer of DynamoDB that is final, or that retrying did not mend."""
+    where = f"table {table} on {origin(endpoint)}" if table else origin(endpoint)
+    if code == "ResourceNotFoundException":
+        return TargetError(f"{where}: no such table; run `crossover tables`")
+    if code in THROTTLED:
+        return TargetError(
+            f"{where}: {action} was throttled for too long ({code}); raise the table's capacity or wait, then go on"
+        )
+    if code.startswith("AccessDenied"):
+        return TargetError(f"{where}: the credentials may not call dynamodb:{action}; grant it to them")
+    if code in _EXPIRED:
+        return TargetError(f"{where}: the credentials have expired; renew them and run again")
+    if code in _BAD_CREDENTIALS:
+        return TargetError(
+            f"{where}: the credentials are not accepted ({code}); check AWS_ACCESS_KEY_ID, AWS_PROFILE or the role"
+        )
+    if code == "RequestTimeTooSkewed":
+        return TargetError(f"{where}: this machine's clock is wrong; set it and run again")
+    return TargetError(f"{where}: {action} was refused ({code})")
+
+
+def no_answer(error: BotoCoreError, action: str, endpoint: str) -> TargetError:
+    """The error where nothing that DynamoDB said explains it."""
+    where = origin(endpoint)
+    if isinstance(error, _NO_CREDENTIALS):
+        return TargetError(
+            f"{where}: no usable AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+    if isinstance(error, exceptions.SSLError):
+        return TargetError(f"{where}: its TLS certificate is not accepted; check the URL, or set AWS_CA_BUNDLE")
+    if isinstance(error, exceptions.ProxyConnectionError):
+        return TargetError(f"{where}: the proxy cannot be reached; check HTTPS_PROXY and NO_PROXY")
+    if isinstance(error, exceptions.ReadTimeoutError):
+        return TargetError(f"{where}: no answer to {action} in time; check the endpoint, then run again")
+    if isinstance(error, _UNREACHABLE):
+        return TargetError(f"{where}: cannot be reached; check AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION and the network")
+    return TargetError(f"{where}: {action} failed ({type(error).__name__})")
+
+
+def origin(endpoint: str) -> str:
+    """Scheme, host and port of a URL: what a message may show of it."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"

@@ -1,0 +1,41 @@
+"""Verification: read the source, read the target, compare, report. In this order: what is written to the source
+after its snapshot cannot then look like something the target lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from pipelines.denormalise import make_records
+from pipelines.diff import run_diff
+from pipelines.dump import dump_tables
+from pipelines.fanout import SparkFanOut
+from pipelines.migration import Migration
+from pipelines.snapshot import take_snapshot
+from pipelines.warehouse.manifest import DiffManifest
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """`report`: the page to open."""
+
+    diff: DiffManifest
+    report: Path
+
+
+def verify(
+    migration: Migration, url: str, spark: SparkSession, report: Callable[[Migration, str], Path]
+) -> VerifyResult:
+    """All stages afresh. `url` is the source's; `report` makes the page of a diff's run id and returns its path.
+
+    Raises what the stages raise. That the stores differ is no error: see `diff.consistent`.
+    """
+    fan_out = SparkFanOut(spark)
+    snapshot = take_snapshot(migration, url)
+    make_records(migration, spark, snapshot.id)
+    dump = dump_tables(migration, fan_out, snapshot_id=snapshot.id, resume=False)
+    diff = run_diff(migration, fan_out, snapshot_id=snapshot.id, dump_id=dump.id)
+    return VerifyResult(diff, report(migration, diff.id))

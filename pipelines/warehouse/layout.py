@@ -1,0 +1,131 @@
+"""Where a migration's data lies, and the manifests that say what of it is whole.
+
+    <warehouse>/<migration>/snapshots/<snapshot_id>/<schema>.<table>/*.parquet
+                            records/<snapshot_id>/{records,rejects}/
+                            backfills/<run_id>/   dumps/<dump_id>/   diffs/<run_id>/   reports/<run_id>/   locks/
+
+A folder without `manifest.json` is unfinished and is never read as whole.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from pipelines.errors import StageError, WarehouseError
+from pipelines.warehouse.manifest import FORMAT, Manifest
+
+MANIFEST = "manifest.json"
+
+M = TypeVar("M", bound=Manifest)
+
+
+@dataclass(frozen=True)
+class MigrationFolder:
+    """The part of the warehouse that belongs to one migration."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, warehouse: Path, migration: str) -> MigrationFolder:
+        """Makes the folders, readable by their owner only. Raises WarehouseError where that cannot be done."""
+        folder = cls(warehouse / migration)
+        try:
+            warehouse.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.root.mkdir(mode=0o700, exist_ok=True)
+            probe = folder.root / f".probe-{secrets.token_hex(4)}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise WarehouseError(f"warehouse {warehouse}: cannot be written ({error.strerror})") from error
+        return folder
+
+    def snapshot(self, snapshot_id: str) -> Path:
+        return self.root / "snapshots" / snapshot_id
+
+    def records(self, snapshot_id: str) -> Path:
+        return self.root / "records" / snapshot_id
+
+    def backfill(self, run_id: str) -> Path:
+        return self.root / "backfills" / run_id
+
+    def dump(self, dump_id: str) -> Path:
+        return self.root / "dumps" / dump_id
+
+    def diff(self, run_id: str) -> Path:
+        return self.root / "diffs" / run_id
+
+    def report(self, run_id: str) -> Path:
+        return self.root / "reports" / run_id
+
+    def finished(self, stage: str) -> list[str]:
+        """Ids below `snapshots`, `records`, `backfills`, `dumps` or `diffs` that are whole, oldest first."""
+        folder = self.root / stage
+        return (
+            sorted(entry.name for entry in folder.iterdir() if (entry / MANIFEST).is_file()) if folder.is_dir() else []
+        )
+
+    def latest(self, stage: str, what_to_do: str) -> str:
+        """The newest whole id of a stage. Raises StageError, with `what_to_do`, where there is none."""
+        ids = self.finished(stage)
+        if not ids:
+            raise StageError(f"{self.root / stage}: nothing finished here yet; {what_to_do}")
+        return ids[-1]
+
+
+def new_id() -> str:
+    """A run's id: sorts by time (UTC), `20261124T085513-3fa2b1`."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """The file is there whole or not at all, whatever happens."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Atomically, and last of all a stage writes."""
+    write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+
+
+def read_manifest(folder: Path, model: type[M], mapping_hash: str | None = None) -> M:
+    """The manifest of a finished stage.
+
+    Raises WarehouseError where it is missing, unreadable or of a newer format, and StageError where it was made
+    with another mapping than `mapping_hash`.
+    """
+    path = folder / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise WarehouseError(f"{folder}: no such run, or it did not finish (no {MANIFEST})") from None
+    except OSError as error:
+        raise WarehouseError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        header = Manifest.model_validate_json(text, extra="ignore")
+    except ValidationError:
+        raise WarehouseError(f"{path}: not a manifest of Crossover, or damaged") from None
+    if header.format > FORMAT:
+        raise WarehouseError(
+            f"{path}: format {header.format} is newer than this Crossover reads ({FORMAT}); upgrade it"
+        )
+    if mapping_hash is not None and header.mapping_hash != mapping_hash:
+        raise StageError(
+            f"{folder}: made with another mapping (hash {header.mapping_hash[:12]}, now {mapping_hash[:12]}); "
+            "the mapping changed between two stages: start again with `crossover snapshot`"
+        )
+    try:
+        return model.model_validate_json(text)
+    except ValidationError:
+        raise WarehouseError(f"{path}: not a manifest of Crossover, or damaged") from None

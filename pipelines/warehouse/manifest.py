@@ -1,0 +1,142 @@
+"""What each stage leaves behind: counts that must balance, and what they were made from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.mapping.catalog import Catalog
+
+FORMAT = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Manifest(_Frozen):
+    """The header that all manifests share."""
+
+    format: int = FORMAT
+    crossover: str = Field(default_factory=lambda: version("crossover"))
+    stage: str
+    migration: str
+    mapping_hash: str
+    id: str
+    started_at: datetime
+    finished_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class TableCounts(_Frozen):
+    rows: int
+    bytes: int  # of the Parquet files
+    files: tuple[str, ...]  # relative to the snapshot's folder
+
+
+class SnapshotManifest(Manifest):
+    stage: str = "snapshot"
+    taken: str  # "live"
+    source: str  # host, port and database, without user or password
+    captured: bool  # whether the ledger was installed
+    catalog: Catalog
+    columns: dict[str, tuple[str, ...]]  # per "schema.table", the columns that were read
+    tables: dict[str, TableCounts]  # per "schema.table"
+
+
+class EmbedCounts(_Frozen):
+    """Child rows of one embed: rows = embedded + filtered + beyond_limit + orphans."""
+
+    rows: int
+    embedded: int
+    filtered: int  # did not pass the embed's `where`
+    beyond_limit: int
+    orphans: int  # no enclosing row names them
+
+
+class ItemTypeCounts(_Frozen):
+    """Root rows of one item type: rows - filtered = records + rejects."""
+
+    rows: int
+    filtered: int  # did not pass `where`
+    records: int
+    rejects: int
+    embeds: dict[str, EmbedCounts]  # per dotted path, `lines.product`
+
+
+class RecordsManifest(Manifest):
+    stage: str = "records"
+    snapshot_id: str
+    buckets: int
+    records: int
+    rejects: int
+    reject_reasons: dict[str, int]
+    item_types: dict[str, ItemTypeCounts]
+
+
+class BackfillManifest(Manifest):
+    """records = written + superseded + conflicts + failed, in all and per bucket."""
+
+    stage: str = "backfill"
+    snapshot_id: str
+    mode: str  # "cold"
+    buckets: int
+    records: int
+    written: int
+    superseded: int
+    conflicts: int
+    failed: int
+
+
+class DumpManifest(Manifest):
+    stage: str = "dump"
+    taken: str  # "scan"
+    snapshot_id: str  # whose catalog named the item types
+    segments: int
+    buckets: int
+    tables: dict[str, int]  # items per DynamoDB table
+    items: int
+    tombstones: int
+    unmapped: int
+
+
+class Verdicts(_Frozen):
+    """Counts of one item type, or of all: PROTOCOL.md, "Judging a difference"."""
+
+    match: int = 0
+    accepted: int = 0
+    pending: int = 0
+    in_flight: int = 0
+    mismatch: int = 0
+    missing: int = 0
+    stale: int = 0
+    extra: int = 0
+    ahead: int = 0
+    foreign: int = 0
+    unmapped: int = 0
+    rejected: int = 0
+    expired: int = 0
+
+    def total(self) -> int:
+        return sum(getattr(self, name) for name in type(self).model_fields)
+
+
+class DiffManifest(Manifest):
+    """source ∪ target = the sum of all verdicts."""
+
+    stage: str = "diff"
+    snapshot_id: str
+    dump_id: str
+    mode: str  # "no_ledger": what the verdicts can speak for
+    buckets: int
+    coverage: float  # share of the buckets that was compared, 0 .. 1
+    source_records: int
+    source_rejects: int
+    target_items: int
+    union: int
+    verdicts: Verdicts
+    item_types: dict[str, Verdicts]  # unmapped items under ""
+    differences: int  # rows of the differences dataset
+    consistent: bool
+    reasons: tuple[str, ...]  # why it is not consistent; empty where it is

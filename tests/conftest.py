@@ -1,0 +1,65 @@
+"""Shared fixtures: one PostgreSQL, one DynamoDB endpoint and one Spark session a run, real ones."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from pyspark.sql import SparkSession
+
+from pipelines.source.embedded import EmbeddedPostgres
+from pipelines.spark import open_session
+from pipelines.target.embedded import EmbeddedDynamoDB
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an embedded PostgreSQL's `postgres` database."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server.url
+
+
+@pytest.fixture
+def database_url(postgres_server: str) -> Iterator[str]:
+    """URL of an empty database of this test's own."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield postgres_server.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def dynamodb_server() -> Iterator[EmbeddedDynamoDB]:
+    with EmbeddedDynamoDB() as server:
+        yield server
+
+
+@pytest.fixture
+def dynamodb_environment(dynamodb_server: EmbeddedDynamoDB, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Points AWS's variables at the embedded endpoint, emptied; returns its URL."""
+    dynamodb_server.reset()
+    for name, value in dynamodb_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return dynamodb_server.url
+
+
+@pytest.fixture(scope="session")
+def spark(dynamodb_server: EmbeddedDynamoDB) -> Iterator[SparkSession]:
+    """Spark's Python workers see the environment of the moment in which the session starts."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in dynamodb_server.environment().items():
+            environment.setenv(name, value)
+        session = open_session("crossover-tests")
+        yield session
+        session.stop()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    return tmp_path / "warehouse"

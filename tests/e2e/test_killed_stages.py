@@ -1,0 +1,87 @@
+"""Each stage command, killed with SIGKILL at random instants while both servers live on, and run again: the same
+result as an undisturbed run, and accounts that balance.
+
+CROSSOVER_KILLS sets how many kills a stage gets (2 unless set; the acceptance of a release takes 5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+from examples.shop.generate import load
+from examples.shop.plant import plant
+from pipelines.target.client import dynamodb_client
+from tests.e2e.conftest import SHOP, CommandLine
+
+pytestmark = pytest.mark.e2e
+
+KILLS = int(os.environ.get("CROSSOVER_KILLS", "2"))
+
+
+def killed_then_run(crossover: CommandLine, *arguments: str, resume: str | None = None, seed: int) -> dict[str, object]:
+    """Kills the command KILLS times, each at an instant of an undisturbed run's length, then lets it finish."""
+    pace = random.Random(seed)
+    length = 12.0
+    for _ in range(KILLS):
+        process = crossover.start(*arguments, "--json")
+        deadline = time.monotonic() + pace.uniform(0.3, length)
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+        if process.returncode == 0:  # it was quicker than the dice
+            length = max(1.0, length / 2)
+    last = [*arguments, *([resume] if resume and unfinished(crossover) else [])]
+    finished = crossover(*last, "--json")
+    assert finished.status in (0, 1), finished.err
+    document: dict[str, object] = finished.document
+    return document
+
+
+def unfinished(crossover: CommandLine) -> bool:
+    folder = crossover.folder / "warehouse" / "shop" / "backfills"
+    return folder.is_dir() and any(not (run / "manifest.json").exists() for run in folder.iterdir())
+
+
+def content(folder: Path, columns: list[str]) -> str:
+    """A digest of a dataset's rows, in key order."""
+    table: pa.Table = ds.dataset(sorted(folder.rglob("*.parquet"))).to_table(columns)
+    rows = table.sort_by([(name, "ascending") for name in columns]).to_pylist()
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+def test_every_stage_survives_kills(crossover: CommandLine, database_url: str) -> None:
+    load(database_url, scale=0.1)
+    mapping = str(SHOP)
+    assert crossover("tables", mapping).status == 0
+
+    snapshot = killed_then_run(crossover, "snapshot", mapping, seed=1)
+    shop = crossover.folder / "warehouse" / "shop"
+    records = killed_then_run(crossover, "records", mapping, seed=2)
+    assert records["snapshot_id"] == snapshot["snapshot_id"] or isinstance(records["snapshot_id"], str)
+
+    backfill = killed_then_run(crossover, "backfill", mapping, resume="--resume", seed=3)
+    assert backfill["records"] == records["records"] == backfill["written"]
+    assert backfill["failed"] == 0
+
+    planted = plant(dynamodb_client(), seed=4)
+    dump = killed_then_run(crossover, "dump", mapping, seed=5)
+    dumped = ds.dataset(sorted((shop / "dumps" / str(dump["dump_id"]) / "records").rglob("*.parquet")))
+    assert dumped.count_rows() == dump["items"]
+    again = crossover("dump", mapping, "--json").document
+    assert content(shop / "dumps" / str(again["dump_id"]) / "records", ["key", "digest", "table"]) == content(
+        shop / "dumps" / str(dump["dump_id"]) / "records", ["key", "digest", "table"]
+    )
+
+    diff = killed_then_run(crossover, "diff", mapping, seed=6)
+    found = sum(int(str(diff[verdict])) for verdict in ("mismatch", "missing", "extra", "foreign", "unmapped"))
+    assert found == len(planted)
+    assert diff["consistent"] is False

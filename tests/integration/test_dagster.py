@@ -1,0 +1,143 @@
+"""Dagster's side: the graph it shows, the jobs it runs on real parts, the verdict it draws."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+import pytest
+
+from dagster_defs.definitions import definitions_of
+from dagster_defs.migrations import Broken, find_migrations
+from pipelines.target.client import dynamodb_client
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore::ResourceWarning:dagster"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"),
+]
+
+NOTES = """\
+migration: notes
+target:
+  tables:
+    notes:
+      partition_key: {name: pk, type: S}
+items:
+  note:
+    table: notes
+    from: notes
+    key: {pk: "NOTE#{note_id}"}
+checks: {schedule: "0 2 * * *", time_zone: Europe/Zurich}
+"""
+
+GRAPH = """\
+notes/backfill [notes] dynamodb+spark <- notes/records
+notes/diff [notes] parquet+spark <- notes/dump, notes/records
+notes/dump [notes] dynamodb+parquet <- notes/backfill
+notes/records [notes] parquet+spark <- notes/snapshot
+notes/report [notes] html <- notes/diff
+notes/snapshot [notes] parquet+postgres <- """
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "migrations"
+    path.mkdir()
+    (path / "notes.yaml").write_text(NOTES, encoding="utf-8")
+    return path
+
+
+def test_the_graph_tells_the_story(folder: Path) -> None:
+    graph = definitions_of(find_migrations(folder)).resolve_asset_graph()
+    lines = []
+    for key in sorted(graph.get_all_asset_keys(), key=lambda key: key.to_user_string()):
+        node = graph.get(key)
+        parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys))
+        lines.append(f"{key.to_user_string()} [{node.group_name}] {'+'.join(sorted(node.kinds))} <- {parents}")
+    assert "\n".join(lines) == GRAPH
+
+
+def test_every_asset_says_what_one_row_is(folder: Path) -> None:
+    graph = definitions_of(find_migrations(folder)).resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        assert (graph.get(key).description or "").startswith("One row is")
+
+
+def test_the_schedule_is_the_mappings(folder: Path) -> None:
+    (schedule,) = definitions_of(find_migrations(folder)).schedules or []
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Europe/Zurich")
+
+
+def test_a_broken_mapping_takes_nobody_down(folder: Path) -> None:
+    (folder / "broken.yaml").write_text("migration: [", encoding="utf-8")
+    (folder / "twin.yaml").write_text(NOTES, encoding="utf-8")
+    found = find_migrations(folder)
+    assert [type(one) is Broken for one in found] == [True, False, True]
+    graph = definitions_of(found).resolve_asset_graph()
+    assert "broken.yaml" in (graph.get(dg.AssetKey(["broken", "broken"])).description or "")
+    assert dg.AssetKey(["notes", "diff"]) in graph.get_all_asset_keys()
+
+
+def test_dagsters_own_check_of_the_definitions(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "dagster_defs.definitions"],
+        env={**os.environ, "CROSSOVER_MIGRATIONS": str(folder), "DAGSTER_HOME": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def notes(database_url: str, dynamodb_environment: str, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
+    monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(warehouse))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE notes (note_id int PRIMARY KEY, body text)")
+        connection.execute("INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(1, 100) n")
+
+
+@pytest.mark.usefixtures("notes", "spark")
+@pytest.mark.filterwarnings("default")  # Great Expectations' own
+def test_backfill_verify_and_the_verdict(folder: Path) -> None:
+    definitions = definitions_of(find_migrations(folder))
+    with dg.DagsterInstance.ephemeral() as instance:
+        backfill = definitions.resolve_job_def("notes_backfill").execute_in_process(
+            instance=instance, run_config={"ops": {"notes__backfill": {"config": {"mode": "cold"}}}}
+        )
+        assert numbers(backfill, "backfill")["written"] == 100
+
+        verify = definitions.resolve_job_def("notes_verify")
+        first = verify.execute_in_process(instance=instance)
+        assert [check.passed for check in first.get_asset_check_evaluations()] == [True]
+        assert numbers(first, "diff")["match"] == 100
+
+        client = dynamodb_client()
+        client.delete_item(TableName="notes", Key={"pk": {"S": "NOTE#7"}})
+        second = verify.execute_in_process(instance=instance)
+        (check,) = second.get_asset_check_evaluations()
+        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+        assert numbers(second, "diff")["missing"] == 1
+
+
+@pytest.mark.usefixtures("notes")
+def test_a_user_error_fails_the_step_with_its_own_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSOVER_SOURCE_URL", "mysql://somebody@127.0.0.1/shop")
+    job = definitions_of(find_migrations(folder)).resolve_job_def("notes_verify")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        failures = [event for event in result.all_events if event.is_step_failure]
+        assert "mysql" in str(failures[0].step_failure_data.user_failure_data)
+
+
+def numbers(result: dg.ExecuteInProcessResult, stage: str) -> dict[str, object]:
+    """The metadata of one stage's materialisation."""
+    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key and e.asset_key.path[-1] == stage]
+    return {name: entry.value for name, entry in event.materialization.metadata.items()}

@@ -1,0 +1,325 @@
+"""The online and the bulk form give one answer for the same rows: every type, every shape, NULLs, hostile values."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import TupleRow
+from pyspark.sql import SparkSession
+
+from pipelines.denormalise import make_records
+from pipelines.items.bucket import bucket_of
+from pipelines.mapping.compile import compile_mapping, tables_used
+from pipelines.mapping.outcome import Absent, Assembled, Outcome, Rejected
+from pipelines.mapping.plan import MigrationPlan
+from pipelines.migration import Migration
+from pipelines.snapshot import take_snapshot
+from pipelines.source.connect import connect
+from pipelines.source.introspect import read_catalog
+from pipelines.source.online import read_items
+from pipelines.warehouse.dataset import RECORDS, read_bucket, read_rejects
+
+pytestmark = pytest.mark.integration
+
+BUCKETS = 4
+
+SCHEMA = """
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'Happy day');
+CREATE TABLE things (
+    id int8, region char(4), label text, code varchar(20), amount numeric, price numeric(12,4), ratio float8,
+    small float4, flag boolean, data bytea, uid uuid, feeling mood, day date, at timestamp, seen timestamptz,
+    doc jsonb, doc_text json, tags text[], scores numeric[], blobs bytea[], grid int[], span interval, address inet,
+    numeric_text text, owner_id int, "odd ``.name%" text, PRIMARY KEY (id, region)
+);
+CREATE TABLE owners (owner_id int, name text, boss_id int, at timestamptz);
+CREATE TABLE bosses (boss_id int PRIMARY KEY, title text);
+CREATE TABLE parts (
+    thing_id int8, region char(6), part_no int, label text, price numeric(14,6), amount numeric, day date,
+    seen timestamptz, raw bytea, on_sale boolean, tags text[], PRIMARY KEY (thing_id, region, part_no)
+);
+CREATE TABLE notes (part_no int, region char(6), thing_id int8, n int2 PRIMARY KEY, body text, weight float8);
+"""
+
+MAPPING = """
+migration: both
+target:
+  tables:
+    things:
+      partition_key: {name: pk, type: S}
+      sort_key: {name: sk, type: S}
+      indexes:
+        gsi1: {partition_key: {name: label, type: S}, sort_key: {name: gsi_sk, type: N}}
+        gsi2: {partition_key: {name: owner_name, type: S}}
+    parts:
+      partition_key: {name: number, type: N}
+      sort_key: {name: what, type: S}
+items:
+  thing:
+    table: things
+    from: things
+    where: "flag IS NULL OR flag = true OR id > 10"
+    key: {pk: "THING#{id:03}", sk: "{region:esc}#{code:upper}"}
+    rename: {code: "kode é"}
+    types:
+      tags: SS
+      scores: NS
+      blobs: BS
+      day: epoch_seconds
+      at: epoch_millis
+      numeric_text: N
+      small: S
+      span: text
+      doc_text: text
+    set:
+      gsi_sk: "{owner_id}"
+      owner_name: "{owner.name}"
+      boss: "{owner.boss.title:lower}/{seen:%Y-%m-%d %H}"
+      month: "{at:%Y/%m}{id:mod7}"
+      constant: 2.50
+      truth: true
+    embed:
+      owner:
+        from: owners
+        on: {owner_id: owner_id}
+        as: map
+        nulls: null
+        embed:
+          boss: {from: bosses, on: {boss_id: boss_id}, as: map, hidden: true}
+      parts:
+        from: parts
+        on: {region: region, thing_id: id}
+        as: list
+        where: "part_no <> 3 AND (price < 100 OR price IS NULL)"
+        order_by: [-price, day, -label]
+        limit: 3
+        exclude: [thing_id, region]
+        nulls: null
+        types: {tags: SS}
+        embed:
+          notes:
+            from: notes
+            on: {part_no: part_no, thing_id: thing_id, region: region}
+            as: list
+            order_by: [-weight, -body]
+            include: [body, weight]
+      part_labels: {from: parts, on: {thing_id: id, region: region}, as: set, value: "{label}"}
+      part_prices: {from: parts, on: {thing_id: id, region: region}, as: set, value: "{price}"}
+      part_blobs: {from: parts, on: {thing_id: id, region: region}, as: set, value: "{raw}"}
+      days: {from: parts, on: {thing_id: id, region: region}, as: list, order_by: [-day, seen], value: "{day:%Y}"}
+      seen_first:
+        from: parts
+        on: {thing_id: id, region: region}
+        as: list
+        order_by: [-seen, raw]
+        value: "{amount}"
+        limit: 2
+      sale:
+        from: parts
+        on: {thing_id: id, region: region}
+        as: list
+        order_by: [-on_sale, -amount, -raw]
+        value: "{tags}"
+        types: {tags: SS}
+  part:
+    table: parts
+    from: parts
+    key: {number: "{price}", what: "{thing_id}/{part_no}/{region}"}
+    types: {seen: date, day: text, raw: text}
+    nulls: null
+    exclude: [price]
+"""
+
+BENIGN: dict[str, Sequence[str | None]] = {
+    "text": ["plain", "", "Zoë 漢😀", 'q"\\uote', "line\nbreak", "\x01\x1f\x7f", "a#b%c", None],
+    "varchar(20)": ["ABC", "ß-straße", "İi", "x/y", "a#b"],
+    "numeric": ["1.50", "-0.00", "100", "123456789012345678901234567890.12345678", "0.000001", None],
+    "numeric(12,4)": ["9.9900", "-5.5", "0", "99.9999", "12345678.0001", None],
+    "numeric(14,6)": ["9.99", "9.990000", "5", "-1.25", None],
+    "float8": ["0.1", "1e20", "-1.5e-7", "0", "-0", "123456.789", None],
+    "float4": ["0.1", "16777216", "1e10", None],
+    "boolean": ["true", "false", "true", None],
+    "bytea": [r"\x", r"\x00ff10", r"\x7f", r"\x80", None],
+    "uuid": ["0b7f0f0e-0000-4000-8000-000000000001", "FFFFFFFF-0000-4000-8000-000000000001", None],
+    "mood": ["sad", "Happy day", None],
+    "date": ["2026-11-24", "1969-12-31", "0001-01-01", "9999-12-31", None],
+    "timestamp": ["2026-11-24 08:55:13.123456", "1969-12-31 23:59:59.9999", "0001-01-01 00:00:00", None],
+    "timestamptz": ["2026-11-24 08:55:13.5+02", "9999-12-31 23:59:59.999999+00", "1900-01-01 00:00:00+00", None],
+    "jsonb": ['{"b": [1.10, null, {"x": {}}], "a": "é\\u0001"}', "[]", "null", '"text"', "1e3", None],
+    "json": ['{"b":1, "a" :  2}', '{"a":1,"a":2}', None],
+    "text[]": ["{a,b}", "{}", '{"NULL","",x y}', None],
+    "numeric[]": ["{1.5,2,-3}", "{}", None],
+    "bytea[]": [r'{"\\x01","\\xff"}', "{}", None],
+    "int[]": ["{{1,2},{3,NULL}}", "[5:6]={7,8}", "{}", None],
+    "interval": ["1 day 02:03:04", "-3 mons", None],
+    "inet": ["10.0.0.1", "::1/64", None],
+    "int": ["1", "2", "3", "4", None],
+}
+HOSTILE: dict[str, Sequence[str]] = {
+    "text": ["x" * 3000, "one"],
+    "numeric": ["NaN", "Infinity", "-Infinity", "1e-131", "1e126", "1" * 39],
+    "numeric(12,4)": ["NaN"],
+    "numeric(14,6)": ["NaN"],
+    "float8": ["NaN", "-Infinity", "1e200"],
+    "float4": ["NaN", "1e-40"],
+    "bytea": [r"\x" + "ab" * 2000],
+    "date": ["infinity", "-infinity", "0044-03-15 BC", "12000-01-01"],
+    "timestamp": ["infinity", "0044-03-15 01:02:03 BC", "0044-03-16 01:02:03 BC", "20000-02-03 04:05:06.7"],
+    "timestamptz": ["-infinity", "infinity", "0044-03-15 01:02:03+00 BC", "10000-01-01 00:00:00+00"],
+    "jsonb": ['{"": 1}', "1" * 40, "[" * 40 + "]" * 40, "[" * 32 + "1" + "]" * 32, "[" * 31 + "1" + "]" * 31],
+    "text[]": ["{a,a}", "{NULL}", "{{a,b},{c,d}}"],
+    "numeric[]": ["{1,1.0}", "{NaN}", "{NULL}"],
+    "bytea[]": [r'{"\\x01","\\x01"}'],
+}
+NUMERIC_TEXTS = ["1.50", "+7", "1e3", ".5", None]
+
+
+class Rows:
+    """Random rows, the same for the same seed."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow], seed: int) -> None:
+        self.connection = connection
+        self.choose = random.Random(seed)
+
+    def value(self, type: str, hostile: float) -> str | None:
+        if type in HOSTILE and self.choose.random() < hostile:
+            return self.choose.choice(HOSTILE[type])
+        return self.choose.choice(BENIGN[type])
+
+    def insert(self, table: str, columns: dict[str, str], given: dict[str, Any], hostile: float = 0.0) -> None:
+        row: dict[str, Any] = {
+            name: given[name] if name in given else self.value(type, hostile) for name, type in columns.items()
+        }
+        query = sql.SQL("INSERT INTO {} VALUES ({}) ON CONFLICT DO NOTHING").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(sql.SQL("{}::" + type).format(sql.Literal(row[name])) for name, type in columns.items()),
+        )
+        self.connection.execute(query)
+
+
+def columns_of(connection: psycopg.Connection[TupleRow], table: str) -> dict[str, str]:
+    found = connection.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
+        (table,),
+    )
+    short = {
+        "character varying(20)": "varchar(20)",
+        "double precision": "float8",
+        "real": "float4",
+        "timestamp without time zone": "timestamp",
+        "timestamp with time zone": "timestamptz",
+        "integer": "int",
+        "integer[]": "int[]",
+    }
+    return {name: str(short.get(type, type)) for name, type in found}
+
+
+def fill(connection: psycopg.Connection[TupleRow], seed: int, things: int) -> None:
+    rows = Rows(connection, seed)
+    choose = rows.choose
+    tables = {name: columns_of(connection, name) for name in ("things", "owners", "bosses", "parts", "notes")}
+    for boss in (1, 2):
+        rows.insert("bosses", tables["bosses"], {"boss_id": boss})
+    for owner in (*range(1, 10), 3):  # 3 is ambiguous
+        boss_id = choose.choice([1, 2, 9, None])
+        rows.insert("owners", tables["owners"], {"owner_id": owner, "boss_id": boss_id}, 0.1)
+    for id in [*range(1, things), -5, 1000, 1001]:
+        region = choose.choice(["a", "ab", "é", "N#"])
+        given = {"id": id, "region": region, "numeric_text": choose.choice(NUMERIC_TEXTS)}
+        given["code"] = choose.choice([*BENIGN["varchar(20)"], *([None, ""] if choose.random() < 0.2 else [])])
+        given["owner_id"] = choose.choice([3, 99, None] if choose.random() < 0.1 else range(1, 10))
+        rows.insert("things", tables["things"], given, 0.02)
+        for part_no in choose.sample(range(6), choose.randint(0, 4)):
+            insert_part(rows, tables, {"thing_id": id, "region": region, "part_no": part_no})
+    connection.commit()
+
+
+def insert_part(rows: Rows, tables: dict[str, dict[str, str]], key: dict[str, Any]) -> None:
+    choose = rows.choose
+    part = {**key, "label": f"{choose.random()}" if choose.random() < 0.98 else None}
+    part |= {"price": f"{choose.randint(-99, 150)}.{key['part_no']}"} if choose.random() < 0.95 else {}
+    part |= {"raw": rf"\x{choose.randbytes(3).hex()}"} if choose.random() < 0.95 else {}
+    rows.insert("parts", tables["parts"], part, 0.02)
+    for _ in range(choose.choice([0, 0, 1, 3])):
+        rows.insert("notes", tables["notes"], {"n": choose.randint(-32768, 32767), **key}, 0.06)
+
+
+@pytest.fixture
+def migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Migration:
+    monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
+    path = tmp_path / "both.yaml"
+    path.write_text(MAPPING)
+    return Migration.open(path, tmp_path / "warehouse")
+
+
+def bulk_outcomes(migration: Migration, spark: SparkSession, url: str) -> dict[tuple[str, str], Outcome]:
+    snapshot = take_snapshot(migration, url)
+    make_records(migration, spark, snapshot.id, BUCKETS)
+    dataset = migration.folder.records(snapshot.id)
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    names = ["item_type", "source_key", "table", "key", "item", "digest", "size"]
+    for bucket in range(BUCKETS):
+        for row in read_bucket(dataset / RECORDS, bucket, names).to_pylist():
+            assert bucket_of(row["key"], BUCKETS) == bucket
+            outcomes[row["item_type"], row["source_key"]] = Assembled(
+                row["table"], row["key"], row["item"], row["digest"], row["size"]
+            )
+    for row in read_rejects(dataset).to_pylist():
+        outcomes[row["item_type"], row["source_key"]] = Rejected(
+            row["table"], row["key"], row["reason"], row["attribute"], row["size"], row["detail"]
+        )
+    return outcomes
+
+
+def online_outcomes(migration: Migration, url: str) -> dict[tuple[str, str], Outcome]:
+    """Of every row of every root table; those that fail `where` are Absent."""
+    with connect(url) as connection:
+        plan = compiled(migration, connection)
+        outcomes: dict[tuple[str, str], Outcome] = {}
+        for item in plan.items:
+            keys = source_keys(connection, item.root.table.ref.table, item.source_key)
+            for found in read_items(connection, item, keys):
+                outcomes[item.name, found.source_key] = found.outcome
+    return outcomes
+
+
+def compiled(migration: Migration, connection: psycopg.Connection[TupleRow]) -> MigrationPlan:
+    return compile_mapping(migration.mapping, read_catalog(connection, tables_used(migration.mapping)))
+
+
+def source_keys(connection: psycopg.Connection[TupleRow], table: str, names: Sequence[str]) -> list[dict[str, str]]:
+    query = sql.SQL("SELECT {} FROM {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("public", table)
+    )
+    return [dict(zip(names, map(str, row), strict=True)) for row in connection.execute(query)]
+
+
+def test_one_answer_for_the_same_rows(migration: Migration, spark: SparkSession, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(SCHEMA)
+        fill(connection, seed=4, things=300)
+    bulk = bulk_outcomes(migration, spark, database_url)
+    online = online_outcomes(migration, database_url)
+    present = {key: outcome for key, outcome in online.items() if outcome != Absent()}
+    assert set(bulk) == set(present)
+    assert len(present) < len(online)
+    differing = {key: (bulk[key], present[key]) for key in bulk if bulk[key] != present[key]}
+    assert differing == {}
+    check_that_the_rows_are_worth_it(list(bulk.values()))
+
+
+def check_that_the_rows_are_worth_it(outcomes: Sequence[Outcome]) -> None:
+    rejects = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
+    assert len({outcome.reason for outcome in rejects}) >= 8
+    assert any(outcome.attribute and "].notes[" in outcome.attribute for outcome in rejects)
+    things = [json.loads(o.item) for o in outcomes if isinstance(o, Assembled) and o.table == "things"]
+    assert len(things) > 50
+    assert any(len(thing["parts"]["L"]) == 3 for thing in things)
+    assert {"part_labels", "part_prices", "part_blobs", "boss", "gsi_sk"} <= {name for t in things for name in t}

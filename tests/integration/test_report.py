@@ -1,0 +1,149 @@
+"""The whole report with Great Expectations: what is on disk afterwards, and when there must be none."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from expectations.commands import report
+from expectations.report import write_report
+from pipelines.command import Exit
+from pipelines.errors import AccountsError, StageError
+from tests.unit.expectations.finished_diff import MAPPING, REJECTED, RUN, Difference, FinishedDiff, order_key
+from tests.unit.expectations.rich_diff import RICH, SECRET_KEY
+
+pytestmark = pytest.mark.integration
+
+ADDRESS = re.compile(rb"https?://|(?:src|href)=\"//")
+
+
+def pages(folder: Path) -> dict[str, bytes]:
+    """Every file of a report by its path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> NoReturn:
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("diff", [RICH, FinishedDiff()], ids=["inconsistent", "consistent"])
+def test_a_report_loads_nothing_and_hides_what_is_sensitive(diff: FinishedDiff, tmp_path: Path) -> None:
+    page = write_report(diff.write(tmp_path), RUN)
+    found = pages(page.parent)
+    assert page.name == "index.html"
+    assert {"index.html", "report.txt", "report.json", "data_docs/index.html"} <= set(found)
+    for name, content in found.items():
+        assert SECRET_KEY.encode() not in content, name
+        assert not ADDRESS.search(content), name
+        assert not (name.endswith(".html") and b"<script" in content), name
+        assert b"ge_cloud_id" not in content and b"?d=" not in content, name
+
+
+def test_great_expectations_agrees_with_the_diff(tmp_path: Path) -> None:
+    page = write_report(RICH.write(tmp_path), RUN)
+    docs = (page.parent / "data_docs" / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r"<h2 id=\"suite-(\w+)\">\w+: (\d+) of (\d+) met", docs) == [
+        ("verdicts", "4", "9"),
+        ("accounts", "2", "2"),
+        ("differences", "4", "4"),
+    ]
+    results = [name for name in pages(page.parent) if name.startswith("data_docs/validations/")]
+    assert len(results) == 3
+    assert all(f"/shop-{RUN}/" in name for name in results)
+
+
+@pytest.mark.parametrize(
+    ("diff", "message"),
+    [
+        (FinishedDiff(reasons=("1 mismatch",)), "the diff says not consistent, Great Expectations consistent"),
+        (
+            FinishedDiff(differences=(Difference("extra", order_key(99)),)),
+            "the diff says consistent, Great Expectations not consistent",
+        ),
+        (FinishedDiff(differences=(*REJECTED, REJECTED[0])), "Great Expectations not consistent"),
+    ],
+    ids=["diff too strict", "diff too lenient", "over the threshold of rejected rows"],
+)
+def test_a_disagreement_is_an_error_and_leaves_no_report(diff: FinishedDiff, message: str, tmp_path: Path) -> None:
+    migration = diff.write(tmp_path)
+    with pytest.raises(StageError, match=message):
+        write_report(migration, RUN)
+    assert list((migration.folder.root / "reports").iterdir()) == []
+
+
+def test_accounts_that_do_not_balance_are_an_error(tmp_path: Path) -> None:
+    migration = FinishedDiff(balanced=False).write(tmp_path)
+    with pytest.raises(AccountsError, match="order: rows of the root table"):
+        write_report(migration, RUN)
+
+
+def test_a_mismatch_without_a_path_is_an_error(tmp_path: Path) -> None:
+    migration = FinishedDiff().planted(Difference("mismatch", order_key(6))).write(tmp_path)
+    with pytest.raises(StageError, match="its differences are not what they should be"):
+        write_report(migration, RUN)
+
+
+def test_nothing_compared_is_not_consistent(tmp_path: Path) -> None:
+    rejected = tuple(Difference("rejected", order_key(n), source_size=None, target_size=None) for n in range(2))
+    diff = FinishedDiff(differences=rejected, matches=False, reasons=("nothing was compared",))
+    page = write_report(diff.write(tmp_path), RUN)
+    assert "No wrong item was found" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_is_written_anew(tmp_path: Path) -> None:
+    migration = RICH.write(tmp_path)
+    first = write_report(migration, RUN)
+    before = pages(first.parent)
+    (first.parent / "stray.html").touch()
+    killed = first.parent.with_name(f".{RUN}.20261124T090000-000000")
+    killed.mkdir()
+    write_report(migration, RUN)
+    after = pages(first.parent)
+    assert after.keys() == before.keys()
+    assert after["index.html"] == before["index.html"]
+    assert [entry.name for entry in (migration.folder.root / "reports").iterdir()] == [RUN]
+
+
+def test_the_command_takes_the_newest_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migration = RICH.write(tmp_path)
+    monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(tmp_path / "warehouse"))
+    parser = argparse.ArgumentParser()
+    report.add_arguments(parser)
+    result = report.run(parser.parse_args([str(tmp_path / "shop.yaml")]))
+    page = migration.folder.report(RUN) / "index.html"
+    assert result.document == {"run_id": RUN, "consistent": False, "report": str(page)}
+    assert result.exit is Exit.DONE
+    assert result.lines[-1] == f"report: {page}"
+
+
+def test_a_program_without_a_file_fails_aloud(tmp_path: Path) -> None:
+    RICH.write(tmp_path)
+    program = f"from pipelines.cli import main; main(['report', {str(tmp_path / 'shop.yaml')!r}])"
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "CROSSOVER_WAREHOUSE": str(tmp_path / "warehouse")},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == Exit.FAILED
+    assert "put the program into a file" in finished.stderr
+
+
+def test_thresholds_are_those_of_the_mapping(tmp_path: Path) -> None:
+    strict = MAPPING.replace("rejected: 2", "rejected: 1")
+    page = write_report(FinishedDiff(reasons=("2 rejected, 1 allowed",)).write(tmp_path, strict), RUN)
+    assert "2 rejected, 1 allowed" in page.read_text(encoding="utf-8")

@@ -1,0 +1,143 @@
+"""The embedded endpoint: quiet, on its own, and gone with whoever started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from pipelines.errors import TargetError
+from pipelines.target.embedded import EmbeddedDynamoDB
+
+pytestmark = pytest.mark.integration
+
+EVERY_TYPE: dict[str, Any] = {
+    "pk": {"S": '日本 "quoted" \u0001'},
+    "b": {"B": b"\x00\xff"},
+    "bs": {"BS": [b"a", b"\xff"]},
+    "ns": {"NS": ["1", "-2.5"]},
+    "ss": {"SS": ["x", "y"]},
+    "n": {"N": "1.500"},
+    "yes": {"BOOL": True},
+    "nothing": {"NULL": True},
+    "deep": {"M": {"l": {"L": [{"B": b"z"}, {"L": []}, {"M": {}}, {"NS": ["7"]}, {"S": ""}]}}},
+}
+
+CHILD = """
+import sys, time
+from pipelines.target.embedded import EmbeddedDynamoDB
+with EmbeddedDynamoDB() as endpoint:
+    print(endpoint.url, flush=True)
+    {then}
+"""
+
+
+def answers(url: str) -> bool:
+    port = int(url.rpartition(":")[2])
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def gone_within(url: str, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while answers(url):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_every_type_is_read_as_it_was_written(dynamodb_environment: str) -> None:
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName="all",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.put_item(TableName="all", Item=EVERY_TYPE)
+    assert client.scan(TableName="all")["Items"] == [EVERY_TYPE]
+    assert client.get_item(TableName="all", Key={"pk": EVERY_TYPE["pk"]})["Item"] == EVERY_TYPE
+
+
+def test_s3_is_there_too(dynamodb_environment: str) -> None:
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="dumps", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    client.put_object(Bucket="dumps", Key="a/b c", Body=b"x" * 100_000)
+    assert client.head_object(Bucket="dumps", Key="a/b c")["ContentLength"] == 100_000
+    assert client.get_object(Bucket="dumps", Key="a/b c")["Body"].read() == b"x" * 100_000
+
+
+def test_reset_forgets_everything(dynamodb_server: EmbeddedDynamoDB, dynamodb_environment: str) -> None:
+    test_every_type_is_read_as_it_was_written(dynamodb_environment)
+    dynamodb_server.reset()
+    assert boto3.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_a_request_it_cannot_serve_gets_an_answer(dynamodb_environment: str) -> None:
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=x/20261124/eu-central-1/dynamodb/aws4_request, x",
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": "DynamoDB_20120810.NoSuchCall",
+    }
+    request = urllib.request.Request(dynamodb_environment, data=b"{}", headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=20)
+    with caught.value as error:
+        assert error.code == 500
+        assert error.read().startswith(b"OperationNotFoundError")
+
+
+def test_it_listens_on_this_machine_only(dynamodb_environment: str) -> None:
+    port = f"{int(dynamodb_environment.rpartition(':')[2]):04X}"
+    listening = [
+        fields[1]
+        for name in ("tcp", "tcp6")
+        for fields in map(str.split, Path(f"/proc/net/{name}").read_text().splitlines()[1:])
+        if fields[1].endswith(f":{port}") and fields[3] == "0A"
+    ]
+    assert listening == [f"0100007F:{port}"]
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(TargetError, match=rf"port {port}: did not start \(Address already in use\)"):
+            EmbeddedDynamoDB(port).__enter__()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_it_dies_with_its_parent(how: signal.Signals) -> None:
+    command = [sys.executable, "-c", CHILD.format(then="time.sleep(600)")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        url = parent.stdout.readline().strip()
+        assert answers(url)
+        os.kill(parent.pid, how)
+        parent.wait()
+    assert gone_within(url, 10)
+
+
+def test_it_says_nothing_and_leaves_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CHILD.format(then="pass")], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+    assert not answers(done.stdout.strip())

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from expectations.commands import verify
+from expectations.report import write_report
+from pipelines.command import Exit
+from pipelines.migration import Migration
+from pipelines.verify import VerifyResult
+from pipelines.warehouse.layout import read_manifest
+from pipelines.warehouse.manifest import DiffManifest, Verdicts
+from tests.unit.expectations.finished_diff import RUN, FinishedDiff
+from tests.unit.expectations.rich_diff import RICH
+
+pytestmark = pytest.mark.unit
+
+URL = "postgresql://127.0.0.1/shop"
+
+
+class Session:
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.mark.parametrize(("diff", "exit_"), [(RICH, Exit.INCONSISTENT), (FinishedDiff(), Exit.DONE)])
+def test_verify_tells_consistent_from_not(
+    diff: FinishedDiff, exit_: Exit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(diff.write(tmp_path).folder.diff(RUN), DiffManifest)
+    page = tmp_path / "index.html"
+    page.with_name("report.txt").write_text("the report\n", encoding="utf-8")
+    session = Session()
+
+    def verified(migration: Migration, url: str, spark: Any, report: Any) -> VerifyResult:
+        assert (url, spark, report) == (URL, session, write_report)
+        return VerifyResult(manifest, page)
+
+    monkeypatch.setattr("pipelines.verify.verify", verified)
+    monkeypatch.setattr("pipelines.spark.open_session", lambda: session)
+    monkeypatch.setenv("CROSSOVER_SOURCE_URL", URL)
+    monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(tmp_path / "warehouse"))
+    parser = argparse.ArgumentParser()
+    verify.add_arguments(parser)
+    result = verify.run(parser.parse_args([str(tmp_path / "shop.yaml")]))
+
+    assert result.exit is exit_
+    assert session.stopped
+    assert result.document["consistent"] is (exit_ is Exit.DONE)
+    assert result.document["report"] == str(page)
+    assert set(Verdicts.model_fields) < set(result.document)
+    assert list(result.lines) == ["the report", "", f"report: {page}"]

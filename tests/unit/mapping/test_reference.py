@@ -1,0 +1,116 @@
+"""docs/mapping.md against the model: every key, every type pair, every reason; and every example parses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from pipelines.items.encode import default_encoding, encodings_of
+from pipelines.items.reject import RejectReason
+from pipelines.items.source_type import Encoding, Kind, SourceType
+from pipelines.mapping import model, target_model
+from pipelines.mapping.load import load_mapping, parse_mapping
+from pipelines.mapping.not_yet import NOT_YET
+
+pytestmark = pytest.mark.unit
+
+REPOSITORY = Path(__file__).parents[3]
+REFERENCE = (REPOSITORY / "docs" / "mapping.md").read_text(encoding="utf-8")
+
+
+def models() -> Iterator[type[BaseModel]]:
+    for found in vars(model).values():
+        if isinstance(found, type) and issubclass(found, target_model.Model):
+            yield found
+
+
+KEYS = sorted({field.alias or name for found in models() for name, field in found.model_fields.items()})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_is_documented(key: str) -> None:
+    assert re.search(rf"`{key}`|\b{key}:", REFERENCE)
+
+
+def section(title: str) -> str:
+    return REFERENCE.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def first_cells(text: str) -> list[str]:
+    return [line.split("|")[1].strip(" `") for line in text.splitlines() if line.startswith("| `")]
+
+
+def test_the_table_of_items_and_embeds_says_which_key_goes_where() -> None:
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:4]]
+        for line in section("Items and embeds").splitlines()
+        if line.startswith("| `")
+    ]
+    written = {name: (item, embed) for name, item, embed in rows}
+    of_item = {field.alias or name for name, field in model.Item.model_fields.items()}
+    of_embed = {field.alias or name for name, field in model.Embed.model_fields.items()}
+    expected = {name: ("✓" if name in of_item else "", "✓" if name in of_embed else "") for name in of_item | of_embed}
+    assert written == expected
+
+
+def test_every_reason_is_documented() -> None:
+    assert first_cells(section("Rejects")) == [str(reason) for reason in RejectReason]
+
+
+EXAMPLES: dict[str, SourceType] = {
+    "smallint, integer": SourceType(name="integer", kind=Kind.INTEGER),
+    "numeric, real": SourceType(name="numeric", kind=Kind.NUMERIC),
+    "boolean": SourceType(name="boolean", kind=Kind.BOOLEAN),
+    "bytea": SourceType(name="bytea", kind=Kind.BYTES),
+    "uuid, enum": SourceType(name="uuid", kind=Kind.UUID),
+    "date, timestamp": SourceType(name="date", kind=Kind.DATE),
+    "json, jsonb": SourceType(name="json", kind=Kind.JSON),
+    "arrays of texts": SourceType(name="text[]", kind=Kind.ARRAY, element=SourceType(name="text", kind=Kind.TEXT)),
+    "arrays of numbers": SourceType(name="real[]", kind=Kind.ARRAY, element=SourceType(name="real", kind=Kind.FLOAT4)),
+    "arrays of bytea": SourceType(name="bytea[]", kind=Kind.ARRAY, element=SourceType(name="bytea", kind=Kind.BYTES)),
+    "other arrays": SourceType(
+        name="boolean[]", kind=Kind.ARRAY, element=SourceType(name="boolean", kind=Kind.BOOLEAN)
+    ),
+    "interval, inet": SourceType(name="interval", kind=Kind.OTHER),
+    "text, varchar": SourceType(name="text", kind=Kind.TEXT),
+}
+
+
+@pytest.mark.parametrize("begins", EXAMPLES)
+def test_the_table_of_types_is_what_the_code_allows(begins: str) -> None:
+    row = next(line for line in section("Types").splitlines() if line.startswith(f"| {begins}"))
+    _, _, default, others, _ = row.split("|")
+    type = EXAMPLES[begins]
+    allowed = {str(encoding) for encoding in encodings_of(type)} - {str(default_encoding(type))}
+    assert set(re.findall(r"`(\w+)`", others)) - {str(default_encoding(type))} == allowed
+    assert default.strip(" `") == ("L" if type.kind is Kind.ARRAY else default_encoding(type))
+
+
+def test_every_word_of_types_is_explained() -> None:
+    words = set(re.findall(r"`(\w+)`", " ".join(first_cells(section("Types")))))
+    words |= set(first_cells(section("Types")))
+    explained = " ".join(words)
+    for encoding in Encoding:
+        assert encoding is Encoding.LIST or re.search(rf"\b{encoding}\b", explained)
+
+
+def test_what_is_not_supported_yet_is_said() -> None:
+    for path in NOT_YET:
+        assert re.search(rf"`{path[-1]}`[^\n]*not supported yet", REFERENCE), path
+
+
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```", REFERENCE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_every_example_parses(number: int) -> None:
+    parse_mapping(BLOCKS[number], f"block-{number}.yaml")
+
+
+def test_there_are_examples() -> None:
+    assert len(BLOCKS) >= 3
+    load_mapping(REPOSITORY / "examples" / "shop" / "shop.yaml")
