@@ -9,7 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
 
 from pipelines.items.canonical import quote
-from pipelines.items.canonical_spark import attributes_text, quoted
+from pipelines.items.canonical_spark import attributes_text
 from pipelines.items.encode_spark import Encoded
 from pipelines.items.problem_spark import at, first_problem, problem_when
 from pipelines.items.reject import RejectReason
@@ -44,7 +44,7 @@ def source_key_text(item: ItemPlan, frame: Frame) -> Column:
     for column in item.source_key:
         type = frame.type_of(column)
         rendered = template_text(type, frame.physical(column))
-        pairs.append(F.concat(F.lit(f"{quote(column)}:"), quoted(rendered.text)))
+        pairs.append(F.concat(F.lit(f"{quote(column)}:"), rendered.quoted))
         problems.append(rendered.problem)
     commas = [piece for pair in pairs for piece in (F.lit(","), pair)][1:]
     text = F.concat(F.lit("{"), *commas, F.lit("}"))

@@ -10,7 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
 
 from pipelines.items.canonical import NULL
-from pipelines.items.canonical_spark import attributes_text, string_fragment
+from pipelines.items.canonical_spark import attributes_text
 from pipelines.items.encode_spark import Encoded, encode
 from pipelines.items.problem_spark import at, first_problem
 from pipelines.items.size import ELEMENT_OVERHEAD, NESTED_OVERHEAD, value_size
@@ -72,8 +72,7 @@ def scalar_value(frame: Frame, value: Value, depth: int) -> Encoded:
             return replace(encoded, problem=first_problem([physical.problem, encoded.problem]))
         case TemplateValue():
             rendered = render(value.template, frame.placeholder)
-            fragment, size = string_fragment(rendered.text), F.octet_length(rendered.text)
-            return Encoded(fragment, size, rendered.text, rendered.problem)
+            return Encoded(rendered.fragment, F.octet_length(rendered.text), rendered.text, rendered.problem)
         case ConstantValue():
             return Encoded(F.lit(value.fragment), F.lit(value_size(json.loads(value.fragment))))
         case EmbedValue():

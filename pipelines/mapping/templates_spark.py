@@ -10,6 +10,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
 
 from pipelines.items.arrow_spark import text_function
+from pipelines.items.canonical import quote
+from pipelines.items.canonical_spark import harmless_string, quoted, string_fragment
 from pipelines.items.encode_spark import outside_calendar, temporal_text
 from pipelines.items.number_spark import number_problem, plain_number
 from pipelines.items.problem_spark import first_problem, problem_when
@@ -36,18 +38,32 @@ class Physical:
 
 @dataclass(frozen=True)
 class Rendered:
-    """`text` is null where a placeholder is NULL; `problem` is None where none can happen."""
+    """`text` is null where a placeholder is NULL; `problem` is None where none can happen. `harmless`: the text
+    needs no escape in JSON, whatever the row."""
 
     text: Column
     problem: Column | None
+    harmless: bool = False
+
+    @property
+    def quoted(self) -> Column:
+        return F.concat(F.lit('"'), self.text, F.lit('"')) if self.harmless else quoted(self.text)
+
+    @property
+    def fragment(self) -> Column:
+        return harmless_string(self.text) if self.harmless else string_fragment(self.text)
 
 
 def render(template: Template, physical_of: Callable[[Placeholder], Physical]) -> Rendered:
     parts = [
-        Rendered(F.lit(part), None) if isinstance(part, str) else _found(part, physical_of(part))
+        Rendered(F.lit(part), None, _is_harmless(part)) if isinstance(part, str) else _found(part, physical_of(part))
         for part in template.parts
     ]
-    return Rendered(F.concat(*(part.text for part in parts)), first_problem([part.problem for part in parts]))
+    return Rendered(
+        F.concat(*(part.text for part in parts)),
+        first_problem([part.problem for part in parts]),
+        all(part.harmless for part in parts),
+    )
 
 
 def template_text(type: SourceType, physical: Physical) -> Rendered:
@@ -55,15 +71,17 @@ def template_text(type: SourceType, physical: Physical) -> Rendered:
     value = physical.value
     if type.kind in TEMPORAL:
         assert physical.raw is not None
-        return Rendered(temporal_text(type, value), outside_calendar(physical.raw))
+        return Rendered(temporal_text(type, value), outside_calendar(physical.raw), harmless=True)
     if type.kind in NUMBERS:
-        return Rendered(plain_number(type, value), number_problem(type, value))
-    return Rendered(value.cast("string") if type.kind is Kind.BOOLEAN else value, None)
+        return Rendered(plain_number(type, value), number_problem(type, value), harmless=True)
+    harmless = type.kind in (Kind.BOOLEAN, Kind.UUID)
+    return Rendered(value.cast("string") if type.kind is Kind.BOOLEAN else value, None, harmless)
 
 
 def _found(placeholder: Placeholder, physical: Physical) -> Rendered:
     rendered = _placeholder(placeholder, physical)
-    return Rendered(rendered.text, first_problem([physical.problem, rendered.problem]))
+    problem = first_problem([physical.problem, rendered.problem])
+    return Rendered(rendered.text, problem, rendered.harmless)
 
 
 def _placeholder(placeholder: Placeholder, physical: Physical) -> Rendered:
@@ -72,11 +90,12 @@ def _placeholder(placeholder: Placeholder, physical: Physical) -> Rendered:
     if format is None:
         return plain
     if format.strftime is not None:
-        return Rendered(_strftime(format.strftime, placeholder.type, plain.text), plain.problem)
+        text = _strftime(format.strftime, placeholder.type, plain.text)
+        return Rendered(text, plain.problem, _is_harmless(format.strftime))
     if format.pad is not None:
         return _padded(physical.value, format.pad)
     if format.modulus is not None:
-        return Rendered(F.pmod(physical.value, F.lit(format.modulus)).cast("string"), None)
+        return Rendered(F.pmod(physical.value, F.lit(format.modulus)).cast("string"), None, harmless=True)
     if format.case is not None:
         return Rendered(_cased(format.case, plain.text), plain.problem)
     return Rendered(_escaped(plain.text, format.escape or ""), plain.problem)
@@ -109,7 +128,12 @@ def _padded(value: Column, width: int) -> Rendered:
             problem_when(value < 0, RejectReason.TEMPLATE_OVERFLOW, negative),
             problem_when(digits > width, RejectReason.TEMPLATE_OVERFLOW, too_many),
         ),
+        harmless=True,
     )
+
+
+def _is_harmless(literal: str) -> bool:
+    return quote(literal) == f'"{literal}"'
 
 
 def _cased(case: str, text: Column) -> Column:
