@@ -92,9 +92,9 @@ def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
             manifest.model_dump(include={"snapshot_id", "records", "written", "superseded", "conflicts", "failed"})
         )
 
-    @asset("dump", ["backfill"], {"dynamodb", "parquet"})
+    @asset("dump", ["records", "backfill"], {"dynamodb", "parquet"})
     def dump(spark: SparkResource) -> dg.MaterializeResult[None]:
-        """One row is one item that DynamoDB holds now."""
+        """One row is one item that DynamoDB holds now; read after the source: no write hides between them."""
         with failing_in_one_line():
             manifest = dump_tables(Migration.open(path), SparkFanOut(spark.session()))
         return _result({"dump_id": manifest.id, **manifest.model_dump(include={"items", "tombstones", "unmapped"})})

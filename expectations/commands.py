@@ -25,7 +25,7 @@ def _verify(arguments: argparse.Namespace) -> CommandResult:
     from expectations.report import write_report
     from pipelines.migration import Migration
     from pipelines.source.connect import source_url
-    from pipelines.spark import open_session
+    from pipelines.spark import close_session, open_session
     from pipelines.verify import verify
 
     migration = Migration.open(arguments.mapping)
@@ -34,7 +34,7 @@ def _verify(arguments: argparse.Namespace) -> CommandResult:
     try:
         result = verify(migration, url, spark, report=write_report)
     finally:
-        spark.stop()
+        close_session(spark)
     diff = result.diff
     return CommandResult(
         {

@@ -11,58 +11,58 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points, version
 from typing import NoReturn
 
 from pipelines.command import ENTRY_POINTS, Command, CommandResult, Exit
 from pipelines.errors import CrossoverError, UsageError
+from pipelines.lifeline import terminate_cleanly
+from pipelines.settings import optional
+
+LOG = "CROSSOVER_LOG"
+
+_OUR_LOGGERS = ("crossover", "pipelines")
 
 log = logging.getLogger("crossover")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    with terminate_cleanly():
+        status = run(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns the exit status; prints, never raises."""
     as_json = "--json" in arguments
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        level=os.environ.get("CROSSOVER_LOG", "WARNING").upper(),
-    )
     try:
+        _start_logging()
         parsed = build_parser().parse_args(arguments)
         result: CommandResult = parsed.command.run(parsed)
     except CrossoverError as error:
         return _fail(error.code, str(error), Exit.FAILED, as_json)
     except KeyboardInterrupt:
         return _fail("interrupted", "interrupted; run it again to go on", Exit.INTERRUPTED, as_json)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - nobody reads us any more
-        return Exit.FAILED
     except Exception as error:
-        log.debug("unexpected failure", exc_info=True)
+        log.debug("unexpected failure\n%s", "".join(_trail(error)))
         message = f"unexpected {type(error).__name__}; run again with CROSSOVER_LOG=DEBUG for the details and report it"
         return _fail("defect", message, Exit.FAILED, as_json)
-    if as_json:
-        print(json.dumps(result.document, ensure_ascii=False))
-    else:
-        print("\n".join(result.lines))
-    return result.exit
+    text = json.dumps(result.document, ensure_ascii=False) if as_json else "\n".join(result.lines)
+    return result.exit if _print(text) else Exit.FAILED
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="crossover",
+        allow_abbrev=False,
         description="Moves a live application from Amazon RDS to DynamoDB, and proves that both hold the same data.",
     )
     parser.add_argument("--version", action="version", version=f"crossover {version('crossover')}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for command in commands():
-        subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        subparser = subparsers.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
         command.add_arguments(subparser)
         subparser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         subparser.set_defaults(command=command)
@@ -84,9 +84,38 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see `{self.prog} --help`)")
 
 
+def _start_logging() -> None:
+    """Our own loggers at CROSSOVER_LOG's level. Others never below WARNING: they log credentials and whole items."""
+    name = optional(LOG) or "WARNING"
+    level = logging.getLevelNamesMapping().get(name.upper())
+    if level is None:
+        raise UsageError(f"{LOG}={name}: no such level; use DEBUG, INFO, WARNING or ERROR")
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # a traceback for each call to a Java that is gone
+    for ours in _OUR_LOGGERS:
+        logging.getLogger(ours).setLevel(level)
+
+
+def _trail(error: BaseException | None) -> Iterator[str]:
+    """Where an error and its causes came from, without their messages: those can quote values."""
+    while error is not None:
+        yield from (f"{type(error).__name__}\n", *traceback.format_tb(error.__traceback__))
+        error = error.__cause__ or error.__context__
+
+
+def _print(text: str) -> bool:
+    """Whether somebody has read it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return False
+    return True
+
+
 def _fail(code: str, message: str, status: Exit, as_json: bool) -> int:
     if as_json:
-        print(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))
+        _print(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))
     print(f"crossover: {message}", file=sys.stderr)
     return status
 

@@ -7,8 +7,8 @@ comes last. Nothing of a killed run is used again: a snapshot is denormalised in
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,8 +24,10 @@ from pipelines.items.bucket import DEFAULT_BUCKETS
 from pipelines.mapping.bulk import item_rows, keys_claimed_twice
 from pipelines.mapping.bulk_accounts import EmbedUse, ItemUse, count_use
 from pipelines.mapping.compile import compile_mapping
+from pipelines.mapping.local_accounts import CountedBySparkError, count_locally
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
 from pipelines.migration import Migration
+from pipelines.spark import spark_failure
 from pipelines.warehouse.dataset import RECORDS, count_bucket
 from pipelines.warehouse.layout import MANIFEST, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
@@ -36,8 +38,7 @@ from pipelines.warehouse.source_tables import SnapshotTables
 
 STAGE = "records"
 BYTES_PER_PARTITION = 16 << 20  # of compressed snapshot, in one task of a shuffle
-
-_log = logging.getLogger(__name__)
+COUNTING_MEGABYTES = 1024
 
 
 def make_records(
@@ -80,7 +81,7 @@ def _make(
     unfinished.mkdir(mode=0o700, parents=True)
     with _spark_at_work(spark, snapshot):
         written = _write(plan, tables, unfinished, buckets)
-        use = count_use(plan.items, tables)
+        use = _use(plan, tables, unfinished)
         item_types = {item.name: _counts(item, tables, written, use[item.name]) for item in plan.items}
     _check_files(unfinished, buckets, sum(counts.records for counts in item_types.values()))
     manifest = RecordsManifest(
@@ -117,6 +118,15 @@ def _write_all(
     rows = [item_rows(item, tables, duplicates, buckets) for item in plan.items]
     tasks = 2 * tables.spark.sparkContext.defaultParallelism
     return write_rows(reduce(DataFrame.union, rows), dataset, buckets, tasks)
+
+
+def _use(plan: MigrationPlan, tables: SnapshotTables, scratch: Path) -> dict[str, ItemUse]:
+    found: dict[str, ItemUse] = {}
+    with tempfile.TemporaryDirectory(prefix=".accounts-", dir=scratch) as spill:
+        for item in plan.items:
+            with contextlib.suppress(CountedBySparkError):
+                found[item.name] = count_locally(item, tables.files, COUNTING_MEGABYTES, Path(spill))
+    return found | count_use([item for item in plan.items if item.name not in found], tables)
 
 
 def _counts(item: ItemPlan, tables: SnapshotTables, written: list[Written], use: ItemUse) -> ItemTypeCounts:
@@ -178,9 +188,8 @@ def _spark_at_work(spark: SparkSession, snapshot: SnapshotManifest) -> Iterator[
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        _log.debug("Spark failed", exc_info=error)
-        first_line = str(error).strip().partition("\n")[0][:200]
-        raise StageError(f"records of snapshot {snapshot.id}: Spark failed: {first_line}") from error
+        # Not as its cause either: whoever shows the chain would show a row's values
+        raise StageError(f"records of snapshot {snapshot.id}: Spark failed: {spark_failure(error)}") from None
     finally:
         with contextlib.suppress(Py4JError, OSError):
             spark.conf.set("spark.sql.shuffle.partitions", before or "200")

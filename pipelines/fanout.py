@@ -7,25 +7,35 @@ pieces under way finish and starts no other.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
 from pyspark.sql import SparkSession
 
-from pipelines.errors import CrossoverError
+from pipelines.errors import CrossoverError, WarehouseError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_SIGNAL_SECONDS = 0.5
+_FOLDER_PROBLEMS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+)
 
 
 class FanOut(Protocol):
     """`work` is a picklable function of one task; results come in the order of `tasks`.
 
-    Raises the first CrossoverError that a task raised, and KeyboardInterrupt once an interrupt has been obeyed.
+    Raises the first CrossoverError that a task raised, and KeyboardInterrupt once an interrupt has been obeyed, also
+    where what interrupted us has ended the workers or Java at the same time.
     `on_poll` is called about twice a second meanwhile, in the calling thread.
     """
 
@@ -85,14 +95,20 @@ class SparkFanOut:
                 outcome.append(rdd.map(obedient).collect())
             except BaseException as error:
                 failure.append(error)
+            finally:
+                ended.set()
 
-        thread = threading.Thread(target=job, name="fan-out", daemon=True)
-        thread.start()
-        with _interrupts_only_raise():
-            interrupted = _await(thread, stop_flag, on_poll)
+        ended = threading.Event()
+        with _interrupts_raise(stop_flag) as interrupts:
+            threading.Thread(target=job, name="fan-out", daemon=True).start()
+            _await(ended, stop_flag, on_poll)
+            if failure and not interrupts.obeyed:
+                # who ends a whole process group ends Java too; our own signal may come a moment after its death
+                time.sleep(_SIGNAL_SECONDS)
+        interrupted = interrupts.obeyed
         stop_flag.unlink(missing_ok=True)
         if failure:
-            raise failure[0]
+            raise KeyboardInterrupt if interrupted else failure[0]
         errors = [error for _, error in outcome[0] if error is not None]
         if errors:
             raise errors[0]
@@ -101,32 +117,45 @@ class SparkFanOut:
         return [result for result, _ in outcome[0] if result is not None]
 
 
+@dataclass
+class _Interrupts:
+    obeyed: bool = False
+
+
 @contextlib.contextmanager
-def _interrupts_only_raise() -> Iterator[None]:
-    """PySpark's own handler cancels every job at an interrupt, which would tear the pieces under way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _interrupts_raise(stop_flag: Path) -> Iterator[_Interrupts]:
+    """The first interrupt raises the flag and no exception, wherever it comes; a second one is a KeyboardInterrupt.
+
+    PySpark's own handler cancels every job at an interrupt, which would tear the pieces under way. SIGTERM is obeyed
+    where somebody handles it.
+    """
+    interrupts = _Interrupts()
+
+    def obey(_signal: int, _frame: FrameType | None) -> None:
+        if interrupts.obeyed:
+            raise KeyboardInterrupt
+        interrupts.obeyed = True
+        stop_flag.touch()
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        handled = [signal.SIGINT, *([signal.SIGTERM] if callable(signal.getsignal(signal.SIGTERM)) else [])]
+        before = {number: signal.signal(number, obey) for number in handled}
     try:
-        yield
+        yield interrupts
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _await(thread: threading.Thread, stop_flag: Path, on_poll: Callable[[], None]) -> bool:
-    """Waits for the job; the first interrupt raises the flag, a second one ends the process at once."""
-    interrupted = False
-    while thread.is_alive():
-        try:
-            thread.join(0.5)
+def _await(ended: threading.Event, stop_flag: Path, on_poll: Callable[[], None]) -> None:
+    """Not by Thread.join(): Python 3.11 takes a thread for ended once that is interrupted."""
+    try:
+        while not ended.wait(0.5):
             on_poll()
-        except KeyboardInterrupt:
-            if interrupted:
-                raise
-            interrupted = True
-            stop_flag.touch()
-    return interrupted
+    except BaseException:
+        stop_flag.touch()
+        raise
 
 
 class _Obedient(Generic[T, R]):
@@ -144,5 +173,14 @@ class _Obedient(Generic[T, R]):
         try:
             return self._work(task), None
         except CrossoverError as error:
+            return None, self._stopped_by(error)
+        except OSError as error:
+            if error.errno not in _FOLDER_PROBLEMS:
+                raise
+            where = error.filename or self._stop_flag.parent
+            return None, self._stopped_by(WarehouseError(f"{where}: cannot be used ({os.strerror(error.errno)})"))
+
+    def _stopped_by(self, error: CrossoverError) -> CrossoverError:
+        with contextlib.suppress(OSError):
             self._stop_flag.touch()
-            return None, error
+        return error

@@ -8,6 +8,12 @@ from types import TracebackType
 from typing import TextIO
 
 
+def tell(line: str) -> None:
+    """Says one thing that the user should know, on stderr, terminal or not."""
+    sys.stderr.write(f"crossover: {line}\n")
+    sys.stderr.flush()
+
+
 class Progress:
     """One line that is rewritten at most ten times a second.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import re
 import shutil
@@ -21,6 +22,8 @@ from pipelines.errors import StageError
 from pipelines.settings import SPARK_MASTER, optional
 
 MINIMUM_JAVA = 17
+
+_JAVA_FAILURE = re.compile(r"\b(?:[a-z]\w*\.)+([A-Z]\w*(?:Error|Exception))\b", re.ASCII)
 
 
 def open_session(name: str = "crossover") -> SparkSession:
@@ -44,12 +47,34 @@ def open_session(name: str = "crossover") -> SparkSession:
     return session
 
 
+def close_session(spark: SparkSession) -> None:
+    """Stops the session, also where Java is dead already: nothing is left to stop then."""
+    with contextlib.suppress(Py4JError, OSError):
+        spark.stop()
+
+
+def spark_failure(error: PySparkException | Py4JError) -> str:
+    """What went wrong in Spark by the names that it has for it. Never its own text: that can quote a row's values."""
+    text = str(error)
+    if "No space left on device" in text:
+        return "the disk is full"
+    condition = error.getCondition() if isinstance(error, PySparkException) else None
+    causes = dict.fromkeys(_JAVA_FAILURE.findall(text))
+    return ", ".join([*([condition] if condition else []), *causes][:4]) or type(error).__name__
+
+
 def _configuration(master: str) -> SparkConf:
     # Wide items make methods beyond 8,000 bytecodes, which Java would only interpret
     java_options = "-Duser.timezone=UTC -XX:-DontCompileHugeMethods"
     settings = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Would remember where each column expression was written, at two more calls to Java for each
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        # Wide items overflow a generated method's 64 KB: compiling costs a small run most, a large one gains nothing
+        "spark.sql.codegen.wholeStage": "false",
+        # Shuffles are as wide as the snapshot needs already; planning each stage anew costs more than it finds
+        "spark.sql.adaptive.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.caseSensitive": "true",

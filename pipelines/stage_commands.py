@@ -170,13 +170,13 @@ def _open(arguments: argparse.Namespace) -> Migration:
 
 @contextmanager
 def _session() -> Iterator[SparkSession]:
-    from pipelines.spark import open_session
+    from pipelines.spark import close_session, open_session
 
     spark = open_session()
     try:
         yield spark
     finally:
-        spark.stop()
+        close_session(spark)
 
 
 def _buckets_option(arguments: argparse.Namespace) -> dict[str, int]:
@@ -208,7 +208,7 @@ def _snapshot_option(parser: argparse.ArgumentParser) -> None:
 
 def _backfill_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=["cold"], default="cold", help="cold: an empty table that nobody else writes")
-    parser.add_argument("--resume", action="store_true", help="go on with the newest unfinished run")
+    parser.add_argument("--resume", action="store_true", help="insist on going on with an unfinished run")
     parser.add_argument("--force", action="store_true", help="write though the table is not empty")
     parser.add_argument("--dry-run", action="store_true", help="print what would be written")
 

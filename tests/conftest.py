@@ -15,6 +15,16 @@ from pipelines.source.embedded import EmbeddedPostgres
 from pipelines.spark import open_session
 from pipelines.target.embedded import EmbeddedDynamoDB
 
+_ORDER = ("unit", "property", "integration", "browser", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick ones first; what uses a Spark session is marked so, for `make test-fast` to leave out."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker("spark")
+    items.sort(key=lambda item: next((n for n, kind in enumerate(_ORDER) if item.get_closest_marker(kind)), 0))
+
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -34,7 +34,7 @@ from pipelines.migration import Migration
 from pipelines.settings import WAREHOUSE, optional
 from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import connect, source_url
-from pipelines.spark import open_session
+from pipelines.spark import close_session, open_session
 from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
 from pipelines.target.refill import refill
@@ -187,7 +187,7 @@ def _session() -> Iterator[SparkSession]:
     try:
         yield spark
     finally:
-        spark.stop()
+        close_session(spark)
 
 
 class _Narrator:

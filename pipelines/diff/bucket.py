@@ -20,7 +20,7 @@ from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
 from pipelines.diff.verdict import Verdict, judge
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.items.bucket import bucket_of
-from pipelines.warehouse.dataset import RECORDS, bucket_files, read_rejects
+from pipelines.warehouse.dataset import RECORDS, bucket_files, reject_batches
 from pipelines.warehouse.manifest import Verdicts
 
 
@@ -137,7 +137,11 @@ def check_account(account: BucketAccount, with_target: int) -> None:
 
 def rejects_of(records: Path, bucket: int, buckets: int) -> pa.Table:
     """REJECT_COLUMNS of the bucket's rejects. One without a key is in the bucket of its source key's text."""
-    rejects = read_rejects(records).select(REJECT_COLUMNS)
+    own = [_of_bucket(batch, bucket, buckets) for batch in reject_batches(records, REJECT_COLUMNS)]
+    return pa.concat_tables(own) if own else _NO_REJECTS
+
+
+def _of_bucket(rejects: pa.Table, bucket: int, buckets: int) -> pa.Table:
     texts = pc.coalesce(rejects["key"], rejects["source_key"], pa.scalar("")).to_pylist()
     return rejects.filter(pa.array(_in_bucket(texts, bucket, buckets), pa.bool_()))
 

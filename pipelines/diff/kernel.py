@@ -6,6 +6,7 @@ else comes out as pairs to be judged. DuckDB runs on one thread within a fixed m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,8 @@ class BucketJoin:
 
     def __init__(self, sides: BucketSides, scratch: Path) -> None:
         self._sides = sides
-        self._source_files = [str(file) for file in sides.source_files]
-        self._target_files = [str(file) for file in sides.target_files]
+        self._source_files = [_literal(file) for file in sides.source_files]
+        self._target_files = [_literal(file) for file in sides.target_files]
         self._connection = duckdb.connect(
             config={
                 "threads": 1,
@@ -138,6 +139,11 @@ class BucketJoin:
     def _number(self, query: str) -> int:
         ((number,),) = self._connection.execute(query).fetchall()
         return int(number)
+
+
+def _literal(file: Path) -> str:
+    """DuckDB takes a path for a pattern."""
+    return re.sub(r"[*?[]", r"[\g<0>]", str(file))
 
 
 def _pair(

@@ -99,8 +99,12 @@ def run_diff(
 
 def _sides(migration: Migration, snapshot_id: str | None, dump_id: str | None) -> _Sides:
     folder, mapping_hash = migration.folder, migration.mapping_hash
-    snapshot_id = checked_id(snapshot_id or folder.latest("records", "run `crossover records` first"))
-    dump_id = checked_id(dump_id or folder.latest("dumps", "run `crossover dump` first"))
+    if snapshot_id is None:
+        snapshot_id = folder.latest("records", "run `crossover records` first")
+    if dump_id is None:
+        dump_id = folder.latest("dumps", "run `crossover dump` first")
+    checked_id(snapshot_id)
+    checked_id(dump_id)
     sides = _Sides(
         open_snapshot(folder, snapshot_id, mapping_hash),
         read_manifest(folder.records(snapshot_id), RecordsManifest, mapping_hash),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipelines.errors import TargetError
 from pipelines.mapping.model import Mapping
 from pipelines.migration import Migration
+from pipelines.target.describe import identities
 from pipelines.target.failures import target_errors
 from pipelines.warehouse.layout import MANIFEST, MigrationFolder, write_atomically
 
@@ -26,7 +27,8 @@ SEGMENT_BYTES = 256 << 20  # of a table's size as DescribeTable tells it
 
 
 class DumpPlan(BaseModel):
-    """Made once, when the dump begins; every attempt at it follows this one. `segments`: how many, per table."""
+    """Made once, when the dump begins; every attempt at it follows this one. `segments`: how many, per table.
+    `targets`: what tells each table from another one, and from one that was there before it under its name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +36,7 @@ class DumpPlan(BaseModel):
     mapping_hash: str
     buckets: int
     segments: dict[str, int]
+    targets: dict[str, str] = {}
     started_at: datetime
 
     @classmethod
@@ -51,7 +54,8 @@ class DumpPlan(BaseModel):
     def goes_on(self, earlier: DumpPlan, *, any_segments: bool) -> bool:
         """Whether what `earlier` has read can be kept. Segments by size may differ: a table grows."""
         ours, theirs = (
-            (plan.snapshot_id, plan.mapping_hash, plan.buckets, sorted(plan.segments)) for plan in (self, earlier)
+            (plan.snapshot_id, plan.mapping_hash, plan.buckets, plan.targets, sorted(plan.segments))
+            for plan in (self, earlier)
         )
         return ours == theirs and (any_segments or self.segments == earlier.segments)
 
@@ -68,6 +72,7 @@ def new_plan(
         mapping_hash=migration.mapping_hash,
         buckets=buckets,
         segments=_segments(migration.mapping, client, segments),
+        targets=identities(migration.mapping, client),
         started_at=datetime.now(UTC),
     )
 

@@ -78,7 +78,9 @@ def _begin(folder: Path, wanted: DumpPlan, *, resume: bool, any_segments: bool) 
     if earlier is None:
         wanted.write(folder)
     elif not wanted.goes_on(earlier, any_segments=any_segments):
-        raise StageError(f"dump {folder.name}: was begun with another snapshot, mapping or segments; start a new one")
+        raise StageError(
+            f"dump {folder.name}: was begun with another snapshot, mapping, table or segments; start a new one"
+        )
     (folder / SEGMENTS).mkdir(mode=0o700, exist_ok=True)
     return earlier or wanted
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -23,6 +24,7 @@ from pipelines.warehouse.layout import write_atomically
 
 SEGMENTS = "segments"
 BATCH_ROWS = 10_000
+LONGEST_PART = 200  # characters; a file's name may have 255
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,12 @@ class Segment:
 
     @property
     def part(self) -> str:
-        """The name of its files; the number has no `-`, so that no two segments share one."""
-        return f"{self.table}-{self.number}"
+        """The name of its files. The number stands first: a table may be called `_t` or `.t`, and files of such a name
+        are not read. What is too long for a file's name ends in a hash."""
+        name = f"{self.number}-{self.table}"
+        if len(name) <= LONGEST_PART:
+            return name
+        return f"{name[: LONGEST_PART - 33]}-{hashlib.sha256(self.table.encode()).hexdigest()[:32]}"
 
 
 class SegmentCounts(BaseModel):

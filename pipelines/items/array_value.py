@@ -16,7 +16,9 @@ EncoderAt = Callable[[int], Callable[[Any, str | None], str | None]]
 
 
 def set_encodings(element: SourceType) -> frozenset[Encoding]:
-    """Which sets an array of such elements can be."""
+    """Which sets an array of such elements can be. An unknown type may have a delimiter of its own."""
+    if not element.known:
+        return frozenset()
     if element.kind in TEXTS or element.kind is Kind.OTHER:
         return frozenset({Encoding.SS})
     if element.kind in NUMBERS:

@@ -124,7 +124,7 @@ def check_name(name: str) -> str:
     """The attribute name itself; raises Unrepresentable (ATTRIBUTE_NAME) where DynamoDB takes none such."""
     if not name:
         raise Unrepresentable(RejectReason.ATTRIBUTE_NAME, "an attribute name is empty")
-    if len(name) > MAX_NAME_BYTES // 4 and len(name.encode()) > MAX_NAME_BYTES:
+    if len(name) > MAX_NAME_BYTES // 4 and len(utf8(name)) > MAX_NAME_BYTES:
         raise Unrepresentable(RejectReason.ATTRIBUTE_NAME, "an attribute name is over 65,535 bytes")
     return name
 

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812 (PySpark's own name for it)
-
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.canonical import quote
+from pipelines.items.sql_text import Column
 
 _BEFORE_QUOTED = len('{"S":')
 
 
 def string_fragment(text: Column) -> Column:
     """`{"S":…}`. Jackson escapes; `canonical.quote` is written to agree with it."""
-    return F.when(text.isNotNull(), F.to_json(F.struct(text.alias("S"))))
+    return F.when(text.isNotNull(), F.call("to_json", F.struct(text.alias("S"))))
 
 
 def quoted(text: Column) -> Column:
     """The JSON string alone, with its quotation marks; null for null."""
     fragment = string_fragment(text)
-    return F.substring(fragment, F.lit(_BEFORE_QUOTED + 1), F.length(fragment) - (_BEFORE_QUOTED + 1))
+    return F.substring(fragment, _BEFORE_QUOTED + 1, F.call("length", fragment) - (_BEFORE_QUOTED + 1))
 
 
 def harmless_string(text: Column) -> Column:
@@ -41,7 +40,7 @@ def boolean_fragment(value: Column) -> Column:
 
 
 def binary_fragment(value: Column) -> Column:
-    return F.concat(F.lit('{"B":"'), F.base64(value), F.lit('"}'))
+    return F.concat(F.lit('{"B":"'), F.call("base64", value), F.lit('"}'))
 
 
 def attributes_text(fragments: Sequence[tuple[str, Column]]) -> Column:

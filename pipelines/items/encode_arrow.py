@@ -5,16 +5,17 @@ JSON documents, arrays, and numbers read from text.
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pyarrow as pa
-from pyspark.sql import Column
 
-from pipelines.items.arrow_spark import arrow_function
+from pipelines.items.arrow_spark import ArrowFunction
 from pipelines.items.encode import Encoder, encoder
 from pipelines.items.reject import Unrepresentable
 from pipelines.items.size import value_size
 from pipelines.items.source_type import Encoding, SourceType
+from pipelines.items.sql_text import Column
 
 _OUTCOME = pa.schema(
     [
@@ -34,7 +35,9 @@ def encode_batches(type: SourceType, encoding: Encoding, depth: int, value: Colu
         outcomes = [_outcome(encode_value, member) for member in values.to_pylist()]
         return pa.array(outcomes, type=pa.struct(list(_OUTCOME)))
 
-    return arrow_function(encode_batch, "fragment string, size int, reason string, detail string")(value)
+    meaning = hashlib.sha256(repr((type, encoding, depth)).encode()).hexdigest()
+    ddl = "struct<fragment: string, size: int, reason: string, detail: string>"
+    return ArrowFunction(f"crossover_encode_{meaning}", encode_batch, ddl)(value)
 
 
 def _outcome(encode_value: Encoder, value: object) -> dict[str, object]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
-
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.canonical_spark import (
     binary_fragment,
     boolean_fragment,
@@ -21,9 +19,10 @@ from pipelines.items.canonical_spark import (
 )
 from pipelines.items.encode_arrow import encode_batches
 from pipelines.items.number_spark import integer_size, number_problem, number_size, plain_number
-from pipelines.items.problem_spark import problem, problem_when
+from pipelines.items.problem_spark import Cause, Problem, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import NUMBERS, TEMPORAL, TEXTS, Encoding, Kind, SourceType
+from pipelines.items.sql_text import Column
 
 _ISO = {
     Kind.TIMESTAMP: "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
@@ -43,7 +42,7 @@ class Encoded:
     fragment: Column
     size: Column
     text: Column | None = None
-    problem: Column | None = None
+    problem: Problem | None = None
 
 
 def encode(
@@ -67,21 +66,21 @@ def encode(
 
 def temporal_text(type: SourceType, value: Column) -> Column:
     """`2026-11-24`, or `2026-11-24T08:55:13.123456` with a `Z` for timestamptz: fixed width, so that it sorts."""
-    return value.cast("string") if type.kind is Kind.DATE else F.date_format(value, _ISO[type.kind])
+    return value.cast("string") if type.kind is Kind.DATE else F.call("date_format", value, F.lit(_ISO[type.kind]))
 
 
-def outside_calendar(raw: Column) -> Column:
+def outside_calendar(raw: Column) -> Problem:
     """The problem of a temporal value that only its `::raw` text can show."""
     detail = F.lit("infinite, or outside years 1 to 9999")
     return problem_when(raw.isNotNull(), RejectReason.UNREPRESENTABLE_DATE, detail)
 
 
 def _string(_: SourceType, value: Column) -> Encoded:
-    return Encoded(string_fragment(value), F.octet_length(value), value)
+    return Encoded(string_fragment(value), F.octets(value), value)
 
 
 def _harmless(text: Column) -> Encoded:
-    return Encoded(harmless_string(text), F.octet_length(text), text)
+    return Encoded(harmless_string(text), F.octets(text), text)
 
 
 def _integer(_: SourceType, value: Column) -> Encoded:
@@ -96,7 +95,7 @@ def _number_in(encoding: Encoding, type: SourceType, value: Column, plain: Colum
         return Encoded(number_fragment(plain), number_size(plain), plain, found)
     if encoding is Encoding.TEXT or found is None:
         return _harmless(value)
-    return _harmless(F.when(found.isNull(), plain).otherwise(value))
+    return _harmless(F.when(found.found, value).otherwise(plain))
 
 
 def _integer_as_text(_: SourceType, value: Column) -> Encoded:
@@ -108,7 +107,11 @@ def _boolean(_: SourceType, value: Column) -> Encoded:
 
 
 def _bytes(_: SourceType, value: Column) -> Encoded:
-    return Encoded(binary_fragment(value), F.octet_length(value), F.base64(value))
+    return Encoded(binary_fragment(value), F.octets(value), F.call("base64", value))
+
+
+def _bytes_as_text(type: SourceType, value: Column) -> Encoded:
+    return _string(type, F.concat(F.lit(r"\x"), F.call("lower", F.call("hex", value))))
 
 
 def _temporal(type: SourceType, encoding: Encoding, value: Column, raw: Column) -> Encoded:
@@ -128,15 +131,15 @@ def _temporal(type: SourceType, encoding: Encoding, value: Column, raw: Column) 
 def _since_epoch(type: SourceType, encoding: Encoding, instant: Column) -> Column:
     per_second = 1000 if encoding is Encoding.EPOCH_MILLIS else 1
     if type.kind is Kind.DATE:
-        return F.unix_date(instant).cast("long") * (86_400 * per_second)
-    return F.unix_millis(instant) if encoding is Encoding.EPOCH_MILLIS else F.unix_seconds(instant)
+        return F.call("unix_date", instant).cast("long") * (86_400 * per_second)
+    return F.call("unix_millis" if encoding is Encoding.EPOCH_MILLIS else "unix_seconds", instant)
 
 
 def _by_python(type: SourceType, encoding: Encoding, value: Column, depth: int) -> Encoded:
     outcome = encode_batches(type, encoding, depth, value)
-    found = F.when(outcome["reason"].isNotNull(), problem(outcome["reason"], outcome["detail"]))
+    found = Problem((Cause(outcome["reason"].isNotNull(), outcome["reason"], outcome["detail"]),))
     fragment = outcome["fragment"]
-    text = F.substring(fragment, F.lit(7), F.length(fragment) - 8)  # `{"N":"` … `"}`
+    text = F.substring(fragment, 7, F.call("length", fragment) - 8)  # `{"N":"` … `"}`
     return Encoded(fragment, outcome["size"], text if encoding is Encoding.N else None, found)
 
 
@@ -147,7 +150,7 @@ _EXACT: dict[tuple[Kind, Encoding], Callable[[SourceType, Column], Encoded]] = {
     (Kind.BOOLEAN, Encoding.BOOL): _boolean,
     (Kind.BOOLEAN, Encoding.TEXT): lambda _, value: _harmless(value.cast("string")),
     (Kind.BYTES, Encoding.B): _bytes,
-    (Kind.BYTES, Encoding.TEXT): lambda type, value: _string(type, F.concat(F.lit(r"\x"), F.lower(F.hex(value)))),
+    (Kind.BYTES, Encoding.TEXT): _bytes_as_text,
     (Kind.JSON, Encoding.TEXT): _string,
     (Kind.ARRAY, Encoding.TEXT): _string,
     (Kind.OTHER, Encoding.S): _string,

@@ -6,13 +6,12 @@ Inputs are `-?digits[.digits]` for numeric; for floats also `-?d[.ddd]e±dd` and
 
 from __future__ import annotations
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
-
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.number import MAX_DIGITS, MAX_EXPONENT, MIN_EXPONENT
-from pipelines.items.problem_spark import problem_when
+from pipelines.items.problem_spark import Problem, first_problem, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import Kind, SourceType
+from pipelines.items.sql_text import Column
 
 
 def plain_number(type: SourceType, value: Column) -> Column:
@@ -30,17 +29,17 @@ def plain_number(type: SourceType, value: Column) -> Column:
 def number_size(plain: Column) -> Column:
     """Bytes of a plain number: one, one more for each two significant digits, one more below zero."""
     negative = plain.startswith("-").cast("int")
-    return F.shiftright(_significant_digits(plain, negative) + 1, 1) + 1 + negative
+    return F.call("shiftright", _significant_digits(plain, negative) + 1, F.lit(1)) + 1 + negative
 
 
 def integer_size(value: Column) -> Column:
     """`number_size` of an int64."""
     negative = (value < 0).cast("int")
-    digits = F.octet_length(F.rtrim(value.cast("string"), F.lit("0"))) - negative
-    return F.shiftright(digits + 1, 1) + 1 + negative
+    digits = F.octets(F.rtrim(value.cast("string"), "0")) - negative
+    return F.call("shiftright", digits + 1, F.lit(1)) + 1 + negative
 
 
-def number_problem(type: SourceType, value: Column, plain: Column | None = None) -> Column | None:
+def number_problem(type: SourceType, value: Column, plain: Column | None = None) -> Problem | None:
     """What forbids the N encoding; None where the declared type rules every problem out.
 
     `plain` is what `plain_number` gives, where it is at hand already.
@@ -54,7 +53,7 @@ def number_problem(type: SourceType, value: Column, plain: Column | None = None)
         problems.append(_magnitude_problem((exponent > MAX_EXPONENT) | (exponent < MIN_EXPONENT)))
     elif type.kind is Kind.NUMERIC and not _always_in_range(type):
         problems += _range_problems(plain_number(type, value) if plain is None else plain)
-    return F.coalesce(*problems)
+    return first_problem(problems)
 
 
 def _always_in_range(type: SourceType) -> bool:
@@ -64,12 +63,12 @@ def _always_in_range(type: SourceType) -> bool:
     return scale <= -MIN_EXPONENT and type.precision - scale <= MAX_EXPONENT + 1
 
 
-def _range_problems(plain: Column) -> list[Column]:
+def _range_problems(plain: Column) -> list[Problem]:
     digits = _significant_digits(plain, plain.startswith("-").cast("int"))
-    whole = F.substring_index(F.replace(plain, F.lit("-"), F.lit("")), ".", 1)
-    fraction = F.when(plain.contains("."), F.substring_index(plain, ".", -1)).otherwise(F.lit(""))
-    leading_zeros = F.octet_length(fraction) - F.octet_length(F.ltrim(fraction, F.lit("0")))
-    exponent = F.when(whole != "0", F.octet_length(whole) - 1).otherwise(-(leading_zeros + 1))
+    whole = _before(F.replace_text(plain, "-", ""), ".")
+    fraction = F.when(plain.contains("."), _behind(plain, ".")).otherwise(F.lit(""))
+    leading_zeros = F.octets(fraction) - F.octets(F.ltrim(fraction, "0"))
+    exponent = F.when(whole != "0", F.octets(whole) - 1).otherwise(-(leading_zeros + 1))
     outside = (plain != "0") & ((exponent > MAX_EXPONENT) | (exponent < MIN_EXPONENT))
     too_many = F.concat(digits.cast("string"), F.lit(f" significant digits, {MAX_DIGITS} at most"))
     return [
@@ -78,39 +77,48 @@ def _range_problems(plain: Column) -> list[Column]:
     ]
 
 
-def _magnitude_problem(outside: Column) -> Column:
+def _magnitude_problem(outside: Column) -> Problem:
     return problem_when(outside, RejectReason.NUMBER_OUT_OF_RANGE, F.lit("magnitude outside 1E-130 .. 9.99E+125"))
 
 
 def _significant_digits(plain: Column, negative: Column) -> Column:
     """A plain number has a fraction without trailing zeros, or none."""
     below_one = plain.startswith("0.") | plain.startswith("-0.")
-    fraction = F.ltrim(F.substring_index(plain, ".", -1), F.lit("0"))
+    fraction = F.ltrim(_behind(plain, "."), "0")
     return (
-        F.when(~plain.contains("."), F.octet_length(F.rtrim(plain, F.lit("0"))) - negative)
-        .when(below_one, F.octet_length(fraction))
-        .otherwise(F.octet_length(plain) - 1 - negative)
+        F.when(~plain.contains("."), F.octets(F.rtrim(plain, "0")) - negative)
+        .when(below_one, F.octets(fraction))
+        .otherwise(F.octets(plain) - 1 - negative)
     )
 
 
 def _without_trailing_zeros(value: Column) -> Column:
-    stripped = F.rtrim(F.rtrim(value, F.lit("0")), F.lit("."))
+    stripped = F.rtrim(F.rtrim(value, "0"), ".")
     return F.when(value.contains("."), stripped).otherwise(value)
 
 
 def _exponent(value: Column) -> Column:
-    return F.substring_index(value, "e", -1).try_cast("int")
+    return _behind(value, "e").try_cast("int")
 
 
 def _expanded(value: Column) -> Column:
-    mantissa = F.substring_index(value, "e", 1)
-    digits = F.replace(F.replace(mantissa, F.lit("-"), F.lit("")), F.lit("."), F.lit(""))
-    point, count = _exponent(value) + 1, F.octet_length(digits)
+    mantissa = _before(value, "e")
+    digits = F.replace_text(F.replace_text(mantissa, "-", ""), ".", "")
+    point, count = _exponent(value) + 1, F.octets(digits)
     sign = F.when(value.startswith("-"), F.lit("-")).otherwise(F.lit(""))
     zero = F.lit("0")
     return F.concat(
         sign,
-        F.when(point <= 0, F.concat(F.lit("0."), F.repeat(zero, -point), digits))
-        .when(point >= count, F.concat(digits, F.repeat(zero, point - count)))
-        .otherwise(F.concat(F.substring(digits, F.lit(1), point), F.lit("."), F.substring(digits, point + 1, count))),
+        F.when(point <= 0, F.concat(F.lit("0."), F.call("repeat", zero, -point), digits))
+        .when(point >= count, F.concat(digits, F.call("repeat", zero, point - count)))
+        .otherwise(F.concat(F.substring(digits, 1, point), F.lit("."), F.substring(digits, point + 1, count))),
     )
+
+
+def _before(text: Column, mark: str) -> Column:
+    return F.call("substring_index", text, F.lit(mark), F.lit(1))
+
+
+def _behind(text: Column, mark: str) -> Column:
+    """The whole text where the mark is not in it."""
+    return F.call("substring_index", text, F.lit(mark), F.lit(-1))

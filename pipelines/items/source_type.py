@@ -52,6 +52,7 @@ class SourceType(BaseModel):
     scale: int | None = None
     element: SourceType | None = None  # of ARRAY
     known: bool = True
+    exact: bool = True  # of texts: PostgreSQL's = means the same bytes; not so for citext and for loose collations
 
 
 class Encoding(StrEnum):

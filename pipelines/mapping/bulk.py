@@ -17,9 +17,9 @@ from dataclasses import replace
 from functools import reduce
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
 
-from pipelines.items.problem_spark import no_problem, problem_when
+from pipelines.items import sql_text as F  # noqa: N812
+from pipelines.items.problem_spark import first_problem, no_problem, problem_in, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.size import MAX_ITEM_BYTES
 from pipelines.mapping.bulk_embeds import embedded_frame
@@ -42,28 +42,30 @@ def item_rows(item: ItemPlan, tables: SourceTables, duplicates: DataFrame | None
     frame = embedded_frame(item.root, tables, FreshNames(), depth=0)
     key = key_attributes(item, frame)
     whole = whole_item(item, frame, key)
-    built = frame.rows.select(
+    built = F.select(
+        frame.rows,
         F.lit(item.table).alias("table"),
         key_text(key).alias("key"),
         source_key_text(item, frame).alias("source_key"),
         whole.fragment.alias("item"),
         whole.size.alias("size"),
-        (no_problem() if whole.problem is None else whole.problem).alias("problem"),
+        (no_problem() if whole.problem is None else whole.problem.column).alias("problem"),
     )
-    return _judged(built, duplicates).select(
+    good, claimed = F.col("problem").isNull(), F.coalesce(F.col("key"), F.col("source_key"))
+    sized = good | (F.col("problem")["reason"] == str(RejectReason.ITEM_TOO_LARGE))
+    return F.select(
+        _judged(built, duplicates),
         F.lit(item.name).alias("item_type"),
-        "table",
-        "key",
-        "source_key",
-        F.pmod(F.xxhash64(F.coalesce("key", "source_key")), F.lit(buckets)).cast("int").alias("bucket"),
-        F.when(F.col("problem").isNull(), F.col("item")).alias("item"),
+        F.col("table"),
+        F.col("key"),
+        F.col("source_key"),
+        F.call("pmod", F.call("xxhash64", claimed), F.lit(buckets)).cast("int").alias("bucket"),
+        F.when(good, F.col("item")).alias("item"),
         F.lit(0).cast("long").alias("version"),
-        F.when(F.col("problem").isNull(), F.unhex(F.sha2("item", 256))).alias("digest"),
-        F.when(F.col("problem").isNull() | (F.col("problem")["reason"] == RejectReason.ITEM_TOO_LARGE), F.col("size"))
-        .cast("long")
-        .alias("size"),
+        F.when(good, F.call("unhex", F.call("sha2", F.col("item"), F.lit(256)))).alias("digest"),
+        F.when(sized, F.col("size")).cast("long").alias("size"),
         *(F.col("problem")[name].alias(name) for name in PROBLEM_COLUMNS),
-        F.when(F.col("key").isNotNull(), F.xxhash64("table", "key")).alias("key_hash"),
+        F.when(F.col("key").isNotNull(), F.call("xxhash64", F.col("table"), F.col("key"))).alias("key_hash"),
     )
 
 
@@ -77,19 +79,23 @@ def _claimed_keys(item: ItemPlan, tables: SourceTables) -> DataFrame:
     """Reads only what keys are made of."""
     frame = embedded_frame(_for_keys(item), tables, FreshNames(), depth=0)
     key = key_text(key_attributes(item, frame))
-    return frame.rows.select(F.lit(item.table).alias("dup_table"), key.alias("dup_key")).dropna()
+    return F.select(frame.rows, F.lit(item.table).alias("dup_table"), key.alias("dup_key")).dropna()
 
 
 def _judged(built: DataFrame, duplicates: DataFrame | None) -> DataFrame:
     """`problem` completed: a key claimed twice comes before the attributes' problems, the item's size after."""
     detail = F.concat(F.col("size").cast("string"), F.lit(f" bytes, {MAX_ITEM_BYTES} at most"))
     too_large = problem_when(F.col("size") > MAX_ITEM_BYTES, RejectReason.ITEM_TOO_LARGE, detail)
-    if duplicates is None:
-        return built.withColumn("problem", F.coalesce("problem", too_large))
-    same = (F.col("table") == F.col("dup_table")) & (F.col("key") == F.col("dup_key"))
-    twice = problem_when(F.col("dup_key").isNotNull(), RejectReason.DUPLICATE_KEY, F.lit("several rows claim this key"))
-    marked = built.join(duplicates, same, "left")
-    return marked.withColumn("problem", F.coalesce(twice, "problem", too_large))
+    others = [F.col(name) for name in built.columns if name != "problem"]
+    found = [problem_in(F.col("problem")), too_large]
+    if duplicates is not None:
+        same = (F.col("table") == F.col("dup_table")) & (F.col("key") == F.col("dup_key"))
+        built = built.join(duplicates, F.condition(same), "left")
+        several = F.lit("several rows claim this key")
+        found.insert(0, problem_when(F.col("dup_key").isNotNull(), RejectReason.DUPLICATE_KEY, several))
+    problem = first_problem(found)
+    assert problem is not None
+    return F.select(built, *others, problem.column.alias("problem"))
 
 
 def _for_keys(item: ItemPlan) -> RowPlan:

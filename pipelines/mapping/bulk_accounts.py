@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import DataFrame, functions
 
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.mapping.bulk_embeds import enclosing_keys, matched_rows, ranked
 from pipelines.mapping.bulk_frame import Frame, FreshNames, SourceTables, all_rows, passes, read_frame
 from pipelines.mapping.catalog import Table
@@ -70,7 +70,7 @@ _Numbers = dict[tuple[str, str, _Counted], int]
 def _collected(counts: Sequence[_Count]) -> _Numbers:
     if not counts:
         return {}
-    labelled = [count.number.select(F.lit(n).alias("place"), "n") for n, count in enumerate(counts)]
+    labelled = [F.select(count.number, F.lit(n).alias("place"), "n") for n, count in enumerate(counts)]
     rows = reduce(DataFrame.union, labelled).collect()
     return {(counts[place].item, counts[place].path, counts[place].counted): number for place, number in rows}
 
@@ -109,7 +109,7 @@ def _item_counts(item: ItemPlan, tables: SourceTables) -> Iterator[_Count]:
 def _filtered(item: str, path: str, row: RowPlan, tables: SourceTables, names: FreshNames) -> Iterator[_Count]:
     if row.where is not None:
         frame = all_rows(row, tables, names)
-        failing = frame.rows.where(~F.coalesce(passes(frame), F.lit(False)))
+        failing = frame.rows.where(~functions.coalesce(passes(frame), functions.lit(False)))
         yield _Count(item, path, _Counted.FILTERED, _number(failing))
 
 
@@ -135,8 +135,8 @@ def _embed_counts(
 
 def _wanted(embed: EmbedPlan, enclosing: Frame, keys: tuple[str, ...]) -> DataFrame:
     columns = enclosing_keys(embed, enclosing, embed.row)
-    return enclosing.rows.select(*(column.alias(key) for column, key in zip(columns, keys, strict=True)))
+    return F.select(enclosing.rows, *(column.alias(key) for column, key in zip(columns, keys, strict=True)))
 
 
 def _number(rows: DataFrame) -> DataFrame:
-    return rows.agg(F.count(F.lit(1)).alias("n"))
+    return rows.selectExpr("count(1) AS n")

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import DataFrame
 
-from pipelines.items.canonical import EMPTY_LIST
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.canonical_spark import quoted
 from pipelines.items.encode_spark import Encoded
-from pipelines.items.problem_spark import at, first_problem, no_problem, problem_when
+from pipelines.items.problem_spark import at, first_problem, problem_in, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.size import ELEMENT_OVERHEAD, NESTED_OVERHEAD
 from pipelines.items.source_type import Encoding, SourceType
+from pipelines.items.sql_text import Column
 from pipelines.mapping.bulk_frame import (
     EmbedNames,
     Frame,
@@ -69,7 +69,7 @@ def matched_rows(embed: EmbedPlan, children: Frame, enclosing: Frame, names: Fre
         match_column(children.type_of(own), enclosing.type_of(outer), children.physical(own)).alias(key)
         for key, (own, outer) in zip(keys, embed.on, strict=True)
     ]
-    return Children(embed, children.with_rows(children.rows.select("*", *columns).dropna(subset=list(keys))), keys)
+    return Children(embed, children.with_rows(F.select(children.rows, "*", *columns).dropna(subset=list(keys))), keys)
 
 
 def enclosing_keys(embed: EmbedPlan, enclosing: Frame, child: RowPlan) -> list[Column]:
@@ -83,9 +83,8 @@ def ranked(children: Children, name: str) -> DataFrame:
     """With each row's place, from 1, among those that match the same; cut to the limit."""
     embed = children.embed
     order = [key.ordering for key in sort_keys(children.frame, embed.order_by)] or [F.lit(0)]
-    window = Window.partitionBy(*children.keys).orderBy(*order)
-    rows = children.frame.rows.withColumn(name, F.row_number().over(window))
-    return rows if embed.limit is None else rows.where(F.col(name) <= embed.limit)
+    rows = F.select(children.frame.rows, "*", F.place(children.keys, order).alias(name))
+    return rows if embed.limit is None else rows.where(f"{name} <= {embed.limit}")
 
 
 def _type_of(row: RowPlan, name: str) -> SourceType:
@@ -105,16 +104,9 @@ def _finish(embed: EmbedPlan, enclosing: Frame, tables: SourceTables, names: Fre
 def _join(frame: Frame, finished: Finished, embed: EmbedPlan, names: FreshNames) -> Frame:
     mine = [names.next() for _ in embed.on]
     columns = enclosing_keys(embed, frame, embed.row)
-    left = frame.rows.select("*", *(column.alias(name) for column, name in zip(columns, mine, strict=True)))
+    left = F.select(frame.rows, "*", *(column.alias(name) for column, name in zip(columns, mine, strict=True)))
     equal = [F.col(outer) == F.col(own) for outer, own in zip(mine, finished.keys, strict=True)]
-    rows = left.join(finished.rows, equal, "left").drop(*mine, *finished.keys)
-    if embed.shape is Shape.LIST:
-        rows = rows.withColumns(
-            {
-                finished.names.fragment: F.coalesce(finished.names.fragment, F.lit(EMPTY_LIST)),
-                finished.names.size: F.coalesce(finished.names.size, F.lit(NESTED_OVERHEAD)),
-            }
-        )
+    rows = left.join(finished.rows, F.condition(*equal), "left").drop(*mine, *finished.keys)
     reachable = dict(frame.columns)
     if finished.frame is not None:
         flags = () if finished.ambiguous is None else (finished.ambiguous,)
@@ -131,11 +123,11 @@ def _finish_map(children: Children, names: FreshNames, depth: int) -> Finished:
     reach = [name for known in frame.columns.values() for name in known.names]
     columns = [value.fragment.alias(named.fragment), value.size.alias(named.size)]
     if value.problem is not None and named.problem is not None:
-        columns.append(value.problem.alias(named.problem))
+        columns.append(value.problem.column.alias(named.problem))
     rows = children.frame.rows
     if embed.limit is not None:
         rows = ranked(children, names.next())
-    rows = rows.select(*children.keys, *dict.fromkeys(reach), *columns)
+    rows = F.select(rows, *map(F.col, (*children.keys, *dict.fromkeys(reach))), *columns)
     if ambiguous is None:
         return Finished(rows, children.keys, named, frame, None)
     return _one_of_several(Finished(rows, children.keys, named, frame, ambiguous), names)
@@ -146,14 +138,20 @@ def _one_of_several(finished: Finished, names: FreshNames) -> Finished:
     assert finished.ambiguous is not None
     found = names.next()
     others = [name for name in finished.rows.columns if name not in finished.keys]
-    grouped = finished.rows.groupBy(*finished.keys).agg(
-        F.first(F.struct(*others)).alias(found), (F.count(F.lit(1)) > 1).alias(finished.ambiguous)
+    one = F.call("first", F.struct(*(F.col(name).alias(name) for name in others)))
+    several = F.call("count", F.lit(1)) > 1
+    rows = F.grouped(finished.rows, finished.keys, one.alias(found), several.alias(finished.ambiguous))
+    inner = problem_in(F.col(found)[finished.names.problem]) if finished.names.problem else None
+    problem = first_problem([two_parents(F.col(finished.ambiguous)), inner])
+    assert problem is not None
+    named = replace(finished.names, problem=finished.names.problem or names.next())
+    rows = F.select(
+        rows,
+        *map(F.col, (*finished.keys, finished.ambiguous)),
+        *(F.col(found)[name].alias(name) for name in others if name != named.problem),
+        problem.column.alias(named.problem or ""),
     )
-    rows = grouped.select(*finished.keys, finished.ambiguous, *(F.col(found)[name].alias(name) for name in others))
-    problem = finished.names.problem or names.next()
-    inner = F.col(finished.names.problem) if finished.names.problem else no_problem()
-    rows = rows.withColumn(problem, F.coalesce(two_parents(F.col(finished.ambiguous)), inner))
-    return replace(finished, rows=rows, names=replace(finished.names, problem=problem))
+    return replace(finished, rows=rows, names=named)
 
 
 def _at_most_one(embed: EmbedPlan) -> bool:
@@ -172,14 +170,12 @@ def _finish_many(children: Children, names: FreshNames, depth: int) -> Finished:
         *(column.alias(f"o{n}") for n, column in enumerate(order)),
         element.fragment.alias("fragment"),
         *([] if element.text is None else [element.text.alias("text")]),
-        *([] if element.problem is None else [element.problem.alias("problem")]),
-        *([] if element.problem is None else [element.problem.isNotNull().alias("bad")]),
+        *([] if element.problem is None else [element.problem.column.alias("problem")]),
     )
     gathered, total = names.next(), names.next()
-    grouped = rows.groupBy(*children.keys).agg(
-        F.collect_list(member).alias(gathered), F.sum(element.size).cast("int").alias(total)
-    )
-    grouped = grouped.withColumn(gathered, F.sort_array(gathered))
+    together = F.call("sort_array", F.call("collect_list", member)).alias(gathered)
+    sizes = F.call("sum", element.size).cast("int").alias(total)
+    grouped = F.grouped(rows, children.keys, together, sizes)
     whole = _set(children, F.col(gathered), F.col(total), element) if children.embed.shape is Shape.SET else None
     whole = whole or _list(F.col(gathered), F.col(total), element)
     return _finished(children, grouped, whole, names)
@@ -189,8 +185,8 @@ def _finished(children: Children, grouped: DataFrame, whole: Encoded, names: Fre
     named = EmbedNames(names.next(), names.next(), None if whole.problem is None else names.next())
     columns = [whole.fragment.alias(named.fragment), whole.size.alias(named.size)]
     if whole.problem is not None and named.problem is not None:
-        columns.append(whole.problem.alias(named.problem))
-    return Finished(grouped.select(*children.keys, *columns), children.keys, named, None, None)
+        columns.append(whole.problem.column.alias(named.problem))
+    return Finished(F.select(grouped, *map(F.col, children.keys), *columns), children.keys, named, None, None)
 
 
 def _element(children: Children, depth: int) -> Encoded:
@@ -214,31 +210,39 @@ def _null_where_absent(encoded: Encoded) -> Encoded:
 
 def _list(elements: Column, total: Column, element: Encoded) -> Encoded:
     fragment = F.concat(F.lit('{"L":['), F.concat_ws(",", elements["fragment"]), F.lit("]}"))
-    size = total + F.size(elements) * ELEMENT_OVERHEAD + NESTED_OVERHEAD
+    size = total + F.call("size", elements) * ELEMENT_OVERHEAD + NESTED_OVERHEAD
     if element.problem is None:
         return Encoded(fragment, size)
-    place = F.array_position(elements["bad"], F.lit(True)).cast("int")
+    place = _first_bad(elements)
     index = F.concat(F.lit("["), (place - 1).cast("string"), F.lit("]"))
-    joined = at(index, F.try_element_at(elements["problem"], F.when(place > 0, place)))
-    return Encoded(fragment, size, problem=joined)
+    return Encoded(fragment, size, problem=at(index, problem_in(_problem_at(elements, place))))
 
 
 def _set(children: Children, members: Column, total: Column, element: Encoded) -> Encoded:
     value = children.embed.value
     kind = _SETS[value.encoding if isinstance(value, ColumnValue) else Encoding.S]
-    texts = F.sort_array(members["text"])
+    texts = F.call("sort_array", members["text"])
     spelled = F.transform(texts, quoted) if kind == "SS" else F.transform(texts, _in_quotes)
     fragment = F.concat(F.lit(f'{{"{kind}":['), F.concat_ws(",", spelled), F.lit("]}"))
-    has_null = F.array_contains(F.transform(members["fragment"], lambda m: m.isNull()), F.lit(True))
-    repeated = F.size(F.array_distinct(texts)) < F.size(texts)
+    has_null = F.call("array_contains", F.transform(members["fragment"], lambda m: m.isNull()), F.lit(True))
+    repeated = F.call("size", F.call("array_distinct", texts)) < F.call("size", texts)
     problems = [
         problem_when(has_null, RejectReason.SET_NULL_OR_DUPLICATE, F.lit("a set has a NULL")),
         problem_when(repeated, RejectReason.SET_NULL_OR_DUPLICATE, F.lit("a set has a member twice")),
     ]
     if element.problem is not None:
-        place = F.array_position(members["bad"], F.lit(True)).cast("int")
-        problems.insert(0, F.try_element_at(members["problem"], F.when(place > 0, place)))
+        problems.insert(0, problem_in(_problem_at(members, _first_bad(members))))
     return Encoded(fragment, total, problem=first_problem(problems))
+
+
+def _first_bad(members: Column) -> Column:
+    """From 1; 0 where none has a problem."""
+    bad = F.transform(members["problem"], lambda found: found.isNotNull())
+    return F.call("array_position", bad, F.lit(True)).cast("int")
+
+
+def _problem_at(members: Column, place: Column) -> Column:
+    return F.call("try_element_at", members["problem"], F.when(place > 0, place))
 
 
 def _in_quotes(text: Column) -> Column:

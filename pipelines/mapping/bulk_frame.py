@@ -10,20 +10,23 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as spark_functions
 
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.number_spark import plain_number
-from pipelines.items.problem_spark import first_problem, problem_when
+from pipelines.items.problem_spark import Problem, first_problem, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import NUMBERS, RAW_SUFFIX, TEMPORAL, Kind, SourceType
+from pipelines.items.sql_text import Column
 from pipelines.mapping.catalog import Table
 from pipelines.mapping.plan import ColumnValue, Placeholder, RowPlan
 from pipelines.mapping.templates_spark import Physical
 from pipelines.mapping.where_spark import to_column
 
 SourceTables = Callable[[Table, tuple[str, ...]], DataFrame]
-"""A snapshot's table with these columns, and `<name>::raw` beside the temporal ones, under their own names."""
+"""A snapshot's table with these columns, in the table's order, `<name>::raw` behind each temporal one."""
 
 
 class FreshNames:
@@ -110,10 +113,11 @@ def with_plain_numbers(frame: Frame, names: FreshNames) -> Frame:
         plain_number(frame.type_of(column), F.col(known.value)).alias(known.plain or "")
         for (_, column), known in added.items()
     ]
-    return replace(frame, rows=frame.rows.select("*", *columns), columns={**frame.columns, **added})
+    rows = F.select(frame.rows, "*", *columns) if columns else frame.rows
+    return replace(frame, rows=rows, columns={**frame.columns, **added})
 
 
-def two_parents(ambiguous: Column) -> Column:
+def two_parents(ambiguous: Column) -> Problem:
     detail = F.lit("`as: map` matched more than one row")
     return problem_when(ambiguous, RejectReason.MAP_WITH_TWO_PARENTS, detail)
 
@@ -126,26 +130,20 @@ def read_frame(row: RowPlan, tables: SourceTables, names: FreshNames) -> Frame:
 def all_rows(row: RowPlan, tables: SourceTables, names: FreshNames) -> Frame:
     """Those that fail `where` included."""
     columns: dict[tuple[tuple[str, ...], str], ColumnName] = {}
-    selected: list[Column] = []
     for column in row.table.columns:
         if column.name not in row.columns:
             continue
         name = ColumnName(names.next(), names.next() if column.type.kind in TEMPORAL else None)
         columns[(), column.name] = name
-        selected.append(source_column(column.name).alias(name.value))
-        if name.raw is not None:
-            selected.append(source_column(column.name + RAW_SUFFIX).alias(name.raw))
-    return Frame(row, tables(row.table, row.columns).select(*selected), columns)
+    renamed = [name for known in columns.values() for name in known.names]
+    return Frame(row, tables(row.table, row.columns).toDF(*renamed), columns)
 
 
-def passes(frame: Frame) -> Column:
+def passes(frame: Frame) -> SparkColumn:
     """Whether a row passes its `where`: true, false or null, as in SQL."""
     if frame.row.where is None:
-        return F.lit(True)
-    columns = {name: F.col(known.value) for (_, name), known in frame.columns.items()}
-    raws = {name + RAW_SUFFIX: F.col(known.raw) for (_, name), known in frame.columns.items() if known.raw}
+        return spark_functions.lit(True)
+    col = spark_functions.col
+    columns = {name: col(known.value) for (_, name), known in frame.columns.items()}
+    raws = {name + RAW_SUFFIX: col(known.raw) for (_, name), known in frame.columns.items() if known.raw}
     return to_column(frame.row.where, lambda name: (raws | columns)[name])
-
-
-def source_column(name: str) -> Column:
-    return F.col("`" + name.replace("`", "``") + "`")

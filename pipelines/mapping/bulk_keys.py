@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
-
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.canonical import quote
 from pipelines.items.canonical_spark import attributes_text
 from pipelines.items.encode_spark import Encoded
-from pipelines.items.problem_spark import at, first_problem, problem_when
+from pipelines.items.problem_spark import Problem, at, first_problem, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.size import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES
+from pipelines.items.sql_text import Column
 from pipelines.mapping.bulk_frame import Frame
 from pipelines.mapping.bulk_map import Named, attributes_size, first_in, row_attributes, scalar_value
 from pipelines.mapping.plan import IndexKey, ItemPlan, KeyAttribute, KeyType, Nulls, RowPlan
@@ -34,13 +33,13 @@ def key_text(key: Sequence[Named]) -> Column:
     """`{"pk":{"S":"…"},"sk":{"S":"…"}}`; null where the key cannot be built."""
     text = attributes_text([(k.name, k.value.fragment) for k in sorted(key, key=lambda k: k.name)])
     problem = first_in(key)
-    return text if problem is None else F.when(problem.isNull(), text)
+    return text if problem is None else F.when(~problem.found, text)
 
 
 def source_key_text(item: ItemPlan, frame: Frame) -> Column:
     """`{"order_id":"6"}`; null where a value of the primary key has no text in a template."""
     pairs: list[Column] = []
-    problems: list[Column | None] = []
+    problems: list[Problem | None] = []
     for column in item.source_key:
         type = frame.type_of(column)
         rendered = template_text(type, frame.physical(column))
@@ -49,7 +48,7 @@ def source_key_text(item: ItemPlan, frame: Frame) -> Column:
     commas = [piece for pair in pairs for piece in (F.lit(","), pair)][1:]
     text = F.concat(F.lit("{"), *commas, F.lit("}"))
     problem = first_problem(problems)
-    return text if problem is None else F.when(problem.isNull(), text)
+    return text if problem is None else F.when(~problem.found, text)
 
 
 def whole_item(item: ItemPlan, frame: Frame, key: Sequence[Named]) -> Encoded:
@@ -111,6 +110,6 @@ def _is_empty(encoded: Encoded, type: KeyType) -> Column:
     return F.lit(False) if type is KeyType.N else encoded.size == 0
 
 
-def _too_long(encoded: Encoded, most: int, reason: RejectReason) -> Column:
+def _too_long(encoded: Encoded, most: int, reason: RejectReason) -> Problem:
     detail = F.concat(encoded.size.cast("string"), F.lit(f" bytes, {most} at most"))
     return problem_when(encoded.size > most, reason, detail)

@@ -6,14 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
-
-from pipelines.items.canonical import NULL
+from pipelines.items import sql_text as F  # noqa: N812
+from pipelines.items.canonical import EMPTY_LIST, NULL
 from pipelines.items.canonical_spark import attributes_text
 from pipelines.items.encode_spark import Encoded, encode
-from pipelines.items.problem_spark import at, first_problem
+from pipelines.items.problem_spark import Problem, at, first_problem, problem_in
 from pipelines.items.size import ELEMENT_OVERHEAD, NESTED_OVERHEAD, value_size
+from pipelines.items.sql_text import Column
 from pipelines.mapping.bulk_frame import Frame
 from pipelines.mapping.plan import (
     Attribute,
@@ -50,17 +49,15 @@ def row_map(frame: Frame, depth: int) -> Encoded:
     return Encoded(fragment, attributes_size(named, ELEMENT_OVERHEAD) + NESTED_OVERHEAD, problem=first_in(named))
 
 
-def first_in(named: Sequence[Named]) -> Column | None:
+def first_in(named: Sequence[Named]) -> Problem | None:
     return first_problem([attribute.value.problem for attribute in named])
 
 
 def attributes_size(named: Sequence[Named], overhead: int = 0) -> Column:
     """Bytes of names and values of the attributes that are there, and `overhead` for each."""
-    total = F.lit(0)
-    for attribute in named:
-        fixed = len(attribute.name.encode()) + overhead
-        total = total + F.coalesce(attribute.value.size + fixed, F.lit(0))
-    return total
+    fixed = [len(attribute.name.encode()) + overhead for attribute in named]
+    sizes = [F.coalesce(one.value.size + more, F.lit(0)) for one, more in zip(named, fixed, strict=True)]
+    return F.total([F.lit(0), *sizes])
 
 
 def scalar_value(frame: Frame, value: Value, depth: int) -> Encoded:
@@ -72,7 +69,7 @@ def scalar_value(frame: Frame, value: Value, depth: int) -> Encoded:
             return replace(encoded, problem=first_problem([physical.problem, encoded.problem]))
         case TemplateValue():
             rendered = render(value.template, frame.placeholder)
-            return Encoded(rendered.fragment, F.octet_length(rendered.text), rendered.text, rendered.problem)
+            return Encoded(rendered.fragment, F.octets(rendered.text), rendered.text, rendered.problem)
         case ConstantValue():
             return Encoded(F.lit(value.fragment), F.lit(value_size(json.loads(value.fragment))))
         case EmbedValue():
@@ -106,8 +103,11 @@ def _named(frame: Frame, attribute: Attribute, depth: int) -> Named:
 
 def _embedded(frame: Frame, embed: str, attribute: str) -> Encoded:
     names = frame.embeds[embed]
-    found = None if names.problem is None else F.col(names.problem)
+    found = None if names.problem is None else problem_in(F.col(names.problem))
     if found is not None:
         joint = "." if frame.row.embed(embed).shape is Shape.MAP else ""
         found = at(attribute, found, joint)
-    return Encoded(F.col(names.fragment), F.col(names.size), problem=found)
+    fragment, size = F.col(names.fragment), F.col(names.size)
+    if frame.row.embed(embed).shape is Shape.LIST:
+        fragment, size = F.coalesce(fragment, F.lit(EMPTY_LIST)), F.coalesce(size, F.lit(NESTED_OVERHEAD))
+    return Encoded(fragment, size, problem=found)

@@ -10,13 +10,12 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
-
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.arrow_spark import text_function
 from pipelines.items.encode_spark import temporal_text
 from pipelines.items.number_spark import plain_number
 from pipelines.items.source_type import NUMBERS, TEMPORAL, Kind, SourceType
+from pipelines.items.sql_text import Column
 from pipelines.mapping.bulk_frame import Frame
 from pipelines.mapping.plan import OrderTerm
 from pipelines.mapping.templates_spark import Physical
@@ -36,7 +35,7 @@ class SortKey:
 
     @property
     def ordering(self) -> Column:
-        return self.column.desc_nulls_last() if self.descending else self.column.asc_nulls_last()
+        return F.ordered(self.column, self.descending)
 
 
 def sort_keys(frame: Frame, terms: tuple[OrderTerm, ...]) -> list[SortKey]:
@@ -69,12 +68,12 @@ def _value_keys(term: OrderTerm, physical: Physical) -> list[SortKey]:
     value, sign = physical.value, -1 if term.descending else 1
     match term.type.kind:
         case Kind.INTEGER:
-            return [SortKey(F.bitwise_not(value) if term.descending else value)]
+            return [SortKey(F.call("~", value) if term.descending else value)]
         case Kind.BOOLEAN:
             return [SortKey(value.cast("int") * sign)]
         case Kind.FLOAT4 | Kind.FLOAT8:
             number = value.cast("double")
-            is_nan = F.isnan(number).cast("int")
+            is_nan = F.call("isnan", number).cast("int")
             return [SortKey(is_nan * sign), SortKey(F.when(is_nan == 0, number * sign + F.lit(0.0)))]
         case Kind.NUMERIC:
             return _numeric_keys(term.type, value, term.descending)
@@ -91,7 +90,7 @@ def _numeric_keys(type: SourceType, value: Column, descending: bool) -> list[Sor
     number = F.when(value != "NaN", value).try_cast(f"decimal({type.precision},{scale})")
     return [
         SortKey((value == "NaN").cast("int") * sign),
-        SortKey(F.negate(number) if descending else number),
+        SortKey(-number if descending else number),
     ]
 
 
@@ -100,21 +99,25 @@ def _time_parts(kind: Kind, physical: Physical) -> list[Column]:
     raw = physical.raw
     assert raw is not None
     micros = (
-        F.unix_date(physical.value).cast("long")
+        F.call("unix_date", physical.value).cast("long")
         if kind is Kind.DATE
-        else F.unix_micros(physical.value.cast("timestamp"))
+        else F.call("unix_micros", physical.value.cast("timestamp"))
     )
     before = raw.endswith(" BC")
     era = F.when(raw.isNull(), _WITHIN_CALENDAR).when(raw == "-infinity", 0).when(raw == "infinity", 4).when(before, 1)
-    number = [F.regexp_extract(raw, _RAW_DAY, group).try_cast("long") for group in (1, 2, 3)]
+    number = [_extracted(raw, _RAW_DAY, group).try_cast("long") for group in (1, 2, 3)]
     year = F.when(before, 1 - number[0]).otherwise(number[0])
     day = F.when(raw.isNotNull(), (year * 12 + number[1]) * 31 + number[2])
-    time = F.concat(F.lit("2000-01-01 "), F.regexp_extract(raw, _RAW_TIME, 1)).try_cast("timestamp")
+    time = F.concat(F.lit("2000-01-01 "), _extracted(raw, _RAW_TIME, 1)).try_cast("timestamp")
     return [
         era.otherwise(3),
         F.coalesce(day, F.lit(0)),
-        F.coalesce(micros, F.when(raw.isNotNull(), F.unix_micros(time)), F.lit(0)),
+        F.coalesce(micros, F.when(raw.isNotNull(), F.call("unix_micros", time)), F.lit(0)),
     ]
+
+
+def _extracted(text: Column, pattern: str, group: int) -> Column:
+    return F.call("regexp_extract", text, F.lit(pattern), F.lit(group))
 
 
 _NINES = str.maketrans("0123456789", "9876543210")

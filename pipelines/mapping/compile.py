@@ -60,7 +60,7 @@ class _Compiler:
             return None
         self._check_root(scope)
         keys = self.targets.keys(scope, table, item, path)
-        root = self._row(scope, {key.name: f"`key.{key.name}`" for key in keys})
+        root = self._row(scope, {key.name: f"`key.{key.name}`" for key in keys}, depth=0)
         root, index_keys = self.targets.index_keys(table, keys, root, path)
         return ItemPlan(name, item.table, keys, root, index_keys, frozenset(), key_sensitive=False)
 
@@ -74,20 +74,21 @@ class _Compiler:
             f"{table.ref}{kind} has no primary key, and the root of an item needs one; add one to the table",
         )
 
-    def _row(self, scope: Scope, taken: dict[str, str]) -> RowPlan:
+    def _row(self, scope: Scope, taken: dict[str, str], depth: int) -> RowPlan:
+        """`depth`: lists and maps around the row's attributes."""
         attributes = Rows(self.problems).attributes(scope, taken)
         where = self._where(scope)
-        embeds = tuple(self._embed(name, child, scope) for name, child in scope.children.items())
+        embeds = tuple(self._embed(name, child, scope, depth) for name, child in scope.children.items())
         scope.used.update(scope.table.primary_key)
         return RowPlan(scope.table, scope.in_order(scope.used), where, attributes, embeds)
 
-    def _embed(self, name: str, scope: Scope, outer: Scope) -> EmbedPlan:
+    def _embed(self, name: str, scope: Scope, outer: Scope, depth: int) -> EmbedPlan:
         embed = scope.body
         assert isinstance(embed, Embed)
         compiler = Embeds(scope, outer, self.problems)
         compiler.check_keys()
         on, value = compiler.pairs(), compiler.value()
-        row = self._row(scope, {})
+        row = self._row(scope, {}, compiler.depth(depth))
         order = compiler.order()
         row = replace(row, columns=scope.in_order(scope.used))
         return EmbedPlan(name, embed.as_, row, on, order, embed.limit, embed.hidden, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipelines.items.canonical import MAX_DEPTH
 from pipelines.items.source_type import TEXTS, Encoding, Kind, SourceType
 from pipelines.mapping.catalog import Column
 from pipelines.mapping.compile_template import Templates
@@ -15,7 +16,7 @@ from pipelines.mapping.problems import Problems
 from pipelines.mapping.scope import Scope
 
 UNORDERED = frozenset({Kind.JSON, Kind.ARRAY, Kind.OTHER})
-"""Kinds without an order that Python, Spark and PostgreSQL share."""
+"""Kinds without an order that Python, Spark and PostgreSQL share; ties are broken by their texts nevertheless."""
 
 _EXACT_NUMBERS = frozenset({Kind.INTEGER, Kind.NUMERIC})
 
@@ -64,6 +65,14 @@ class Embeds:
             if embed.as_ is not Shape.MAP:
                 yield "embed", f"`{name}` cannot be seen beside {why}; only maps are of use to a template"
 
+    def depth(self, outer: int) -> int:
+        """Of the embed's attributes, or elements, where the enclosing row's have `outer` lists and maps around them."""
+        wrapped_twice = self.embed.as_ is Shape.LIST and self.embed.value is None
+        depth = outer + (2 if wrapped_twice else 1)
+        if self.scope.emits_columns and outer < MAX_DEPTH <= depth:
+            self.problems.add(self.scope.path, f"over {MAX_DEPTH} levels of lists and maps, more than DynamoDB holds")
+        return depth
+
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Marks the columns of both sides as used."""
         found: list[tuple[str, str]] = []
@@ -86,6 +95,12 @@ class Embeds:
     def _check_pair(self, inner: SourceType, outer: SourceType, path: Path) -> None:
         if inner.kind in UNORDERED and inner.kind is outer.kind:
             self.problems.add(path, f"{inner.name} cannot be joined on; use numbers, texts, uuids or dates")
+        elif loose := next((type for type in (inner, outer) if not type.exact), None):
+            self.problems.add(
+                path,
+                f"PostgreSQL finds texts of {loose.name} equal that are not the same, so a join on them would lose "
+                "rows; join on another column",
+            )
         elif not _joinable(inner.kind, outer.kind):
             self.problems.add(path, f"{inner.name} and {outer.name} cannot be joined; both must be of one kind of type")
 
@@ -127,8 +142,7 @@ class Embeds:
                 self.scope.path,
                 f"{table.ref} has no primary key, so its rows have no order; give `order_by`",
             )
-        orderable = {c.name for c in table.columns if c.type.kind not in UNORDERED}
-        return self.scope.in_order(self.scope.used & orderable)
+        return self.scope.in_order(self.scope.used)
 
     def value(self) -> ColumnValue | TemplateValue | None:
         if self.embed.value is None:

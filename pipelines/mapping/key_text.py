@@ -52,7 +52,7 @@ def _column(value: ColumnValue) -> Language:
         case Encoding.N:
             return INTEGER if value.type.kind is Kind.INTEGER else NUMBER
     if value.type.kind in NUMBERS and value.type.kind is not Kind.INTEGER:
-        return Choice((Repeat(Chars(frozenset("0123456789.-"))), _NOT_FINITE))
+        return Choice((Repeat(Chars(frozenset("0123456789.-+e"))), _NOT_FINITE))
     return _plain(value.type.kind)
 
 

@@ -26,7 +26,16 @@ class Origin:
         line = self.line(path)
         place = self.where if line is None else f"{self.where}:{line}"
         name = dotted(path)
-        return f"{place}: {name}: {message}" if name else f"{place}: {message}"
+        return _one_line(f"{place}: {name}: {message}" if name else f"{place}: {message}")
+
+
+def _one_line(text: str) -> str:
+    """Names and values of the file may hold line breaks, and what a terminal would obey."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def dotted(path: Path) -> str:

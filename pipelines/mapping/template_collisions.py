@@ -11,8 +11,10 @@ from itertools import pairwise
 
 from pipelines.items.source_type import NUMBERS, TEMPORAL, Kind
 from pipelines.mapping.plan import Placeholder, Template
+from pipelines.mapping.templates import percent
 
 _NUMBER_CHARACTERS = frozenset("0123456789.-")
+_ESCAPE_CHARACTERS = frozenset(percent("%"))
 
 
 def collisions(template: Template) -> Iterator[str]:
@@ -26,13 +28,16 @@ def collisions(template: Template) -> Iterator[str]:
                 f"`{name}` has no fixed width and another placeholder follows, so that two rows could get one "
                 "key; put a literal between them"
             )
+        elif part.format is not None and part.format.escape is not None:
+            if following[0] in _ESCAPE_CHARACTERS:
+                yield f"`esc` itself writes `{following[0]}`, so it cannot guard that literal; use another one"
         elif _is_number(part):
             if following[0] in _NUMBER_CHARACTERS:
                 yield (
                     f"the number `{name}` runs into `{following[0]}`, so that two rows could get one key; "
                     "use another literal, or a fixed width, {column:010}"
                 )
-        elif part.type.kind is not Kind.BOOLEAN and (part.format is None or part.format.escape is None):
+        elif part.type.kind is not Kind.BOOLEAN:
             yield (
                 f"`{name}` is text and `{following[0]}` follows, so that two rows could get one key; "
                 f"write {{{name}:esc}}"

@@ -6,17 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
-
+from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.arrow_spark import text_function
 from pipelines.items.canonical import quote
 from pipelines.items.canonical_spark import harmless_string, quoted, string_fragment
 from pipelines.items.encode_spark import outside_calendar, temporal_text
 from pipelines.items.number_spark import number_problem, plain_number
-from pipelines.items.problem_spark import first_problem, problem_when
+from pipelines.items.problem_spark import Problem, first_problem, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import NUMBERS, TEMPORAL, Kind, SourceType
+from pipelines.items.sql_text import Column
 from pipelines.mapping.plan import Placeholder, Template
 from pipelines.mapping.templates import lower, percent, upper
 
@@ -32,7 +31,7 @@ class Physical:
 
     value: Column
     raw: Column | None = None
-    problem: Column | None = None
+    problem: Problem | None = None
     plain: Column | None = None
 
 
@@ -42,7 +41,7 @@ class Rendered:
     needs no escape in JSON, whatever the row."""
 
     text: Column
-    problem: Column | None
+    problem: Problem | None
     harmless: bool = False
 
     @property
@@ -95,7 +94,7 @@ def _placeholder(placeholder: Placeholder, physical: Physical) -> Rendered:
     if format.pad is not None:
         return _padded(physical.value, format.pad)
     if format.modulus is not None:
-        return Rendered(F.pmod(physical.value, F.lit(format.modulus)).cast("string"), None, harmless=True)
+        return Rendered(F.call("pmod", physical.value, F.lit(format.modulus)).cast("string"), None, harmless=True)
     if format.case is not None:
         return Rendered(_cased(format.case, plain.text), plain.problem)
     return Rendered(_escaped(plain.text, format.escape or ""), plain.problem)
@@ -119,14 +118,16 @@ def _split(format: str) -> list[tuple[str, str]]:
 
 
 def _padded(value: Column, width: int) -> Rendered:
-    digits = F.octet_length(value.cast("string"))
+    digits = F.octets(value.cast("string"))
     too_many = F.concat(digits.cast("string"), F.lit(f" digits, {width} at most"))
     negative = F.lit("a negative number cannot be padded")
     return Rendered(
-        F.lpad(value.cast("string"), width, "0"),
-        F.coalesce(
-            problem_when(value < 0, RejectReason.TEMPLATE_OVERFLOW, negative),
-            problem_when(digits > width, RejectReason.TEMPLATE_OVERFLOW, too_many),
+        F.call("lpad", value.cast("string"), F.lit(width), F.lit("0")),
+        first_problem(
+            [
+                problem_when(value < 0, RejectReason.TEMPLATE_OVERFLOW, negative),
+                problem_when(digits > width, RejectReason.TEMPLATE_OVERFLOW, too_many),
+            ]
         ),
         harmless=True,
     )
@@ -142,7 +143,7 @@ def _cased(case: str, text: Column) -> Column:
 
 
 def _escaped(text: Column, following: str) -> Column:
-    safe = F.replace(text, F.lit("%"), F.lit("%25"))
+    safe = F.replace_text(text, "%", "%25")
     if following in ("", "%"):
         return safe
-    return F.replace(safe, F.lit(following), F.lit(percent(following)))
+    return F.replace_text(safe, following, percent(following))

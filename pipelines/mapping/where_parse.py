@@ -91,6 +91,8 @@ class _Parser:
     def _in(self, node: exp.In) -> Predicate:
         _only(node, "this", "expressions")
         column = self._column(node.this)
+        if not node.expressions:
+            raise WhereError(f"`{_shown(node)}` is an empty list, which PostgreSQL does not read; name a value")
         return Or(tuple(self._compare(column, Comparison.EQ, member) for member in node.expressions))
 
     def _between(self, node: exp.Between) -> Predicate:

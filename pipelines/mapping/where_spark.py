@@ -6,9 +6,8 @@ compared by the Python form, Arrow batch by Arrow batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import Column
@@ -44,9 +43,17 @@ def to_column(predicate: Predicate, column_of: ColumnOf) -> Column:
         case Not():
             return ~to_column(predicate.operand, column_of)
         case And():
-            return reduce(Column.__and__, [to_column(operand, column_of) for operand in predicate.operands])
+            return _joined(Column.__and__, [to_column(operand, column_of) for operand in predicate.operands])
         case Or():
-            return reduce(Column.__or__, [to_column(operand, column_of) for operand in predicate.operands])
+            return _joined(Column.__or__, [to_column(operand, column_of) for operand in predicate.operands])
+
+
+def _joined(join: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:
+    """A tree: Spark descends into an expression call by call, and a chain of a thousand overflows its stack."""
+    if len(columns) == 1:
+        return columns[0]
+    middle = len(columns) // 2
+    return join(_joined(join, columns[:middle]), _joined(join, columns[middle:]))
 
 
 def _is_null(test: IsNull, column_of: ColumnOf) -> Column:

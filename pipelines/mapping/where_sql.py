@@ -29,7 +29,8 @@ def to_sql(predicate: Predicate, alias: str) -> sql.Composable:
                 _literal(predicate.type, predicate.literal),
             )
         case IsNull():
-            return sql.SQL("{} IS NULL").format(sql.Identifier(alias, predicate.column))
+            # IS NULL would be true for a composite value of NULLs
+            return sql.SQL("{} IS NOT DISTINCT FROM NULL").format(sql.Identifier(alias, predicate.column))
         case Not():
             return sql.SQL("NOT ({})").format(to_sql(predicate.operand, alias))
         case And():

@@ -8,6 +8,7 @@ Decimals, so that no digit is lost.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -18,6 +19,9 @@ from pipelines.mapping.origin import Path
 
 MAX_NODES = 100_000
 """Aliases may write one node many times; a file that grows past this is refused."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""What an escape in quotes can name, but neither PostgreSQL nor DynamoDB's UTF-8 can hold in a name."""
 
 _NULL = "tag:yaml.org,2002:null"
 _BOOL = "tag:yaml.org,2002:bool"
@@ -67,7 +71,16 @@ def read_yaml(text: str) -> YamlDocument:
         document.problems.append(((), line, message))
     except RecursionError:
         document.problems.append(((), 1, "nested too deeply"))
+    except (ValueError, OverflowError):  # of chr(), for what a text in quotes asks for
+        line = text.count("\n", 0, _beyond_unicode(text)) + 1
+        document.problems.append(((), line, "not valid YAML: there is no such character beyond U+10FFFF"))
     return document
+
+
+def _beyond_unicode(text: str) -> int:
+    """Where the first escape stands that names no character."""
+    escapes = re.finditer(r"\\U([0-9A-Fa-f]{8})", text)
+    return next((match.start() for match in escapes if int(match[1], 16) > sys.maxunicode), 0)
 
 
 def _compose(text: str) -> yaml.Node | None:
@@ -118,6 +131,8 @@ class _Reader:
                 self._problem(path, line, "a key must be a plain text")
                 continue
             name = str(key_node.value)
+            if not self._is_storable(name, path, line):
+                continue
             if name in values:
                 first = self._document.lines[(*path, name)]
                 self._problem((*path, name), line, f"written twice (first in line {first}); keep one")
@@ -130,7 +145,7 @@ class _Reader:
         text = str(node.value)
         match node.tag:
             case "tag:yaml.org,2002:str":
-                return text
+                return text if self._is_storable(text, path, node.start_mark.line + 1) else None
             case "tag:yaml.org,2002:null":
                 return None
             case "tag:yaml.org,2002:bool" if text in ("true", "false"):
@@ -141,6 +156,12 @@ class _Reader:
                 return Decimal(text)
         self._problem(path, node.start_mark.line + 1, f"the YAML tag {node.tag} is not allowed here")
         return None
+
+    def _is_storable(self, text: str, path: Path, line: int) -> bool:
+        found = _UNSTORABLE.search(text)
+        if found is not None:
+            self._problem(path, line, f"the character U+{ord(found[0]):04X} is not allowed here")
+        return found is None
 
     def _problem(self, path: Path, line: int, message: str) -> None:
         self._document.problems.append((path, line, message))

@@ -15,6 +15,8 @@ from typing import IO
 from pipelines.errors import SourceError
 from pipelines.source import unprivileged
 
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+
 
 class ChildProcess:
     """A program of the wheel, started by a thread that lives as long as the program does.
@@ -23,20 +25,24 @@ class ChildProcess:
     from a short-lived thread would end with it.
     """
 
-    def __init__(self, command: list[str], log: IO[bytes]) -> None:
+    def __init__(self, command: list[str], log: IO[bytes], told: IO[bytes] | None = None) -> None:
         self._command = command
         self._log = log
+        self._told = told
         self._started = threading.Event()
         self._ended = threading.Event()
         self._popen: subprocess.Popen[bytes] | None = None
         self._failure: BaseException | None = None
 
     @classmethod
-    def start(cls, program: Path, options: list[str], log: IO[bytes], uid: int, gid: int) -> ChildProcess:
-        """As user `uid` where we are root (see unprivileged.py), else as ourselves; output goes to `log`."""
+    def start(
+        cls, program: Path, options: list[str], log: IO[bytes], uid: int, gid: int, told: IO[bytes] | None = None
+    ) -> ChildProcess:
+        """As user `uid` where we are root (see unprivileged.py), else as ourselves. Output goes to `log`, and `told`
+        is its input."""
         launcher = [sys.executable, "-I", "-S", unprivileged.__file__]
         numbers = [os.getpid(), int(signal.SIGQUIT), uid, gid]
-        process = cls([*launcher, *(str(number) for number in numbers), str(program), *options], log)
+        process = cls([*launcher, *(str(number) for number in numbers), str(program), *options], log, told)
         threading.Thread(target=process._keep, daemon=True, name=program.name).start()
         process._started.wait()
         if process._failure is not None:
@@ -44,11 +50,12 @@ class ChildProcess:
         return process
 
     def _keep(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+        # Not ours as a whole: it can hold credentials, and a superuser can read it by SQL.
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         try:
             self._popen = subprocess.Popen(
                 self._command,
-                stdin=subprocess.DEVNULL,
+                stdin=self._told or subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 env={**environment, "LC_ALL": "C"},

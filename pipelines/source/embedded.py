@@ -9,14 +9,24 @@ import pwd
 import shutil
 import signal
 import socket
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from pipelines.errors import SourceError
 from pipelines.source.child_process import ChildProcess, binaries
+from pipelines.source.embedded_login import (
+    AUTHENTICATION,
+    close_door,
+    lets_everybody_in,
+    new_password,
+    password_file,
+    read_password,
+    write_password,
+)
 
 USER = "crossover"
 START_SECONDS = 60.0
@@ -31,8 +41,8 @@ class EmbeddedPostgres:
     """A server whose cluster lies in `data` and is kept there; started again on the same folder it has the same data.
 
     `port` 0 takes a free one, a new one at each start. `durable` False trades safety on power failure for speed: for
-    data that can be made again. The server ends with this process, however that ends. Everybody on this machine may
-    connect without a password, as superuser: for the embedded default and for tests, not for data that matters.
+    data that can be made again. The server ends with this process, however that ends. It lets in who has the password
+    that lies in `data`, as superuser: for the embedded default and for tests, not for data that matters.
     Raises SourceError where the server cannot be started, or where another process runs one on `data`.
     """
 
@@ -44,10 +54,10 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """`postgresql://crossover@127.0.0.1:PORT/postgres` of the running server."""
+        """`postgresql://crossover:PASSWORD@127.0.0.1:PORT/postgres` of the running server."""
         if self._running is None:
             raise SourceError(f"{self.data}: the embedded PostgreSQL is not running")
-        return f"postgresql://{USER}@127.0.0.1:{self._running.port}/postgres"
+        return f"postgresql://{USER}:{self._running.password}@127.0.0.1:{self._running.port}/postgres"
 
     def start(self) -> None:
         if self._running is not None:
@@ -58,7 +68,7 @@ class EmbeddedPostgres:
                 fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
                 self._create_cluster()
                 self._await_predecessor()
-                self._running = self._start_server()
+                self._running = self._start_server(self._login())
         except OSError as error:
             raise SourceError(f"{self.data}: no PostgreSQL can be kept here ({error.strerror})") from error
         atexit.register(self.stop)
@@ -92,7 +102,9 @@ class EmbeddedPostgres:
             return
         unfinished = self.data / "cluster.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        options = ["-D", str(unfinished), "-U", USER, "-A", "trust", "--encoding=UTF8", "--locale=C"]
+        write_password(self.data, new_password())
+        login = ["-U", USER, "-A", AUTHENTICATION, f"--pwfile={password_file(self.data)}"]
+        options = ["-D", str(unfinished), *login, "--encoding=UTF8", "--locale=C"]
         with self._log.open("ab") as log:
             process = _start("initdb", [*options, *(() if self._durable else ("--no-sync",))], None, log)
             if process.wait(START_SECONDS) != 0:
@@ -115,18 +127,43 @@ class EmbeddedPostgres:
             time.sleep(0.1)
         pid_file.unlink(missing_ok=True)
 
-    def _start_server(self) -> _Server:
+    def _login(self) -> str:
+        """The password. A cluster without one is given it before anybody can connect, and likewise one whose password
+        is lost."""
+        known = read_password(self.data)
+        if known is not None and not lets_everybody_in(self._cluster):
+            return known
+        password = known or new_password()
+        self._set_password(password)
+        close_door(self._cluster)
+        write_password(self.data, password)
+        return password
+
+    def _set_password(self, password: str) -> None:
+        """By PostgreSQL's single-user mode, which opens no port; it ends well even where a statement fails."""
+        start_of_log = self._log.stat().st_size if self._log.exists() else 0
+        options = ["--single", "-D", str(self._cluster), "postgres"]
+        with self._log.open("ab") as log, tempfile.TemporaryFile() as told:
+            told.write(f"ALTER ROLE {USER} PASSWORD '{password}'\n".encode())
+            told.seek(0)
+            process = _start("postgres", options, self._cluster, log, told)
+            status = process.wait(START_SECONDS)
+            process.end()
+        if status != 0 or b"ERROR" in self._log.read_bytes()[start_of_log:]:
+            raise SourceError(f"{self.data}: its password could not be set: {self._last_words()}")
+
+    def _start_server(self, password: str) -> _Server:
         for _ in range(PORT_TRIES):
             port = self._wanted_port or _free_port()
             start_of_log = self._log.stat().st_size if self._log.exists() else 0
-            server = self._try_port(port)
+            server = self._try_port(port, password)
             if server is not None:
                 return server
             if self._wanted_port or b"could not bind" not in self._log.read_bytes()[start_of_log:]:
                 break
         raise SourceError(f"{self.data}: the embedded PostgreSQL did not start: {self._last_words()}")
 
-    def _try_port(self, port: int) -> _Server | None:
+    def _try_port(self, port: int, password: str) -> _Server | None:
         settings = (
             "listen_addresses=127.0.0.1",
             f"port={port}",
@@ -138,7 +175,7 @@ class EmbeddedPostgres:
         options = [option for setting in settings for option in ("-c", setting)]
         with self._log.open("ab") as log:
             process = _start("postgres", ["-D", str(self._cluster), *options], self._cluster, log)
-        server = _Server(process, port)
+        server = _Server(process, port, password)
         deadline = time.monotonic() + START_SECONDS
         try:
             while process.poll() is None and time.monotonic() < deadline:
@@ -161,6 +198,7 @@ class EmbeddedPostgres:
 class _Server:
     process: ChildProcess
     port: int
+    password: str = field(repr=False)
 
     def stop(self) -> None:
         """Fast shutdown; then at once, without a checkpoint; then by force."""
@@ -170,9 +208,11 @@ class _Server:
                 return
 
 
-def _start(program: str, options: list[str], cluster: Path | None, log: IO[bytes]) -> ChildProcess:
+def _start(
+    program: str, options: list[str], cluster: Path | None, log: IO[bytes], told: IO[bytes] | None = None
+) -> ChildProcess:
     uid, gid = _owner(cluster)
-    return ChildProcess.start(binaries() / program, options, log, uid, gid)
+    return ChildProcess.start(binaries() / program, options, log, uid, gid, told)
 
 
 def _owner(cluster: Path | None) -> tuple[int, int]:

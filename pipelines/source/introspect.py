@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from pipelines.errors import SourceError
-from pipelines.items.source_type import Kind, SourceType
+from pipelines.items.source_type import TEXTS, Kind, SourceType
 from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
 from pipelines.source.connect import describe
 
@@ -73,12 +73,14 @@ WITH RECURSIVE resolved(relation, number, depth, type, modifier) AS (
 SELECT r.relation, r.number AS number, a.attname AS column_name, NOT a.attnotnull AS nullable,
        pg_catalog.format_type(r.type, r.modifier) AS name, r.modifier, t.typname AS type_name,
        n.nspname = 'pg_catalog' AS built_in, t.typtype::text AS category,
-       coalesce(element.typarray = t.oid, false) AS is_array
+       coalesce(element.typarray = t.oid, false) AS is_array,
+       coalesce((pg_catalog.to_jsonb(l) ->> 'collisdeterministic')::bool, true) AS deterministic
 FROM resolved r
 JOIN pg_catalog.pg_type t ON t.oid = r.type
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = r.relation AND a.attnum = r.number
 LEFT JOIN pg_catalog.pg_type element ON element.oid = t.typelem
+LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 WHERE t.typtype <> 'd'
 ORDER BY r.relation, r.number, r.depth
 """
@@ -107,6 +109,11 @@ class _TypeRow:
     built_in: bool
     category: str
     is_array: bool
+    deterministic: bool  # the column's collation; PostgreSQL 11 has no others
+
+    @property
+    def is_citext(self) -> bool:
+        return not self.built_in and self.type_name == "citext"
 
 
 def read_catalog(connection: Connection[TupleRow], refs: Iterable[TableRef]) -> Catalog:
@@ -167,7 +174,8 @@ def _type(levels: list[_TypeRow]) -> SourceType:
     precision, scale = _numeric_limits(first.modifier) if kind is Kind.NUMERIC else (None, None)
     # Ranges, composites and the like are PostgreSQL's own making, whoever defined them.
     known = kind is not Kind.OTHER or first.built_in or first.category != "b"
-    return SourceType(name=first.name, kind=kind, precision=precision, scale=scale, known=known)
+    exact = kind not in TEXTS or (first.deterministic and not first.is_citext)
+    return SourceType(name=first.name, kind=kind, precision=precision, scale=scale, known=known, exact=exact)
 
 
 def _kind(row: _TypeRow) -> Kind:
@@ -175,7 +183,7 @@ def _kind(row: _TypeRow) -> Kind:
         return Kind.ENUM
     if row.built_in:
         return _KINDS.get(row.type_name, Kind.OTHER)
-    return Kind.TEXT if row.type_name == "citext" else Kind.OTHER
+    return Kind.TEXT if row.is_citext else Kind.OTHER
 
 
 def _numeric_limits(modifier: int) -> tuple[int | None, int | None]:

@@ -29,7 +29,8 @@ _TYPED: dict[Kind, LiteralString] = {
 """Without a column's own limits, so that no value is cut or refused; PostgreSQL's indexes take all of these.
 Other kinds are compared by the text that they are printed as, without an index."""
 
-_INTEGER = re.compile(r"-?\d{1,18}|-?[1-8]\d{18}|-?9[01]\d{17}|-?92[01]\d{16}|-?922[0-2]\d{15}", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def where_values(
@@ -64,10 +65,17 @@ def _side(alias: str, name: str, type: SourceType) -> tuple[sql.Composable, Lite
 
 def _castable(columns: Sequence[tuple[str, SourceType]], key: tuple[str, ...]) -> bool:
     """Whether PostgreSQL reads every text; one that it does not read is equal to nothing."""
-    return all(
-        "\0" not in text and (type.kind is not Kind.INTEGER or _INTEGER.fullmatch(text) is not None)
-        for (_, type), text in zip(columns, key, strict=True)
-    )
+    return all("\0" not in text and _is_of(type.kind, text) for (_, type), text in zip(columns, key, strict=True))
+
+
+def _is_of(kind: Kind, text: str) -> bool:
+    """A number or a text of the enclosing row may be no whole number, or no uuid."""
+    match kind:
+        case Kind.INTEGER:
+            return _INTEGER.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
+        case Kind.UUID:
+            return _UUID.fullmatch(text) is not None
+    return True
 
 
 def _array_literal(texts: Sequence[str]) -> str:

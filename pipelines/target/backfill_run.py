@@ -40,7 +40,8 @@ class _Frozen(BaseModel):
 
 
 class BackfillRun(_Frozen):
-    """`selected`: the buckets to write. `item_types`: only these, or all where empty."""
+    """`selected`: the buckets to write. `item_types`: only these, or all where empty. `targets`: what tells each table
+    from one that was there before it under its name."""
 
     format: int = FORMAT
     id: str
@@ -51,6 +52,7 @@ class BackfillRun(_Frozen):
     buckets: int
     selected: tuple[int, ...]
     item_types: tuple[str, ...]
+    targets: dict[str, str] = {}
     started_at: datetime
 
 
@@ -81,6 +83,10 @@ class BackfillFolder:
         for folder in (self.path, self.path / "buckets", self.path / "failed", self.path / "progress"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(self.path / RUN, run.model_dump_json(indent=2) + "\n")
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / MANIFEST).is_file()
 
     def run(self) -> BackfillRun:
         """Raises WarehouseError where it cannot be read."""
@@ -156,12 +162,18 @@ class Watch:
         self._progress.advance(max(self._finished_items + under_way - self._progress.done, 0))
 
 
+def newest_run(backfills: Path) -> BackfillFolder | None:
+    """The run below `backfills/` that was begun last, finished or not. An older one that is unfinished stays so: what
+    it wrote may have been overwritten since. Raises WarehouseError."""
+    entries = backfills.iterdir() if backfills.is_dir() else ()
+    begun = [BackfillFolder(entry) for entry in entries if (entry / RUN).is_file()]
+    return max(begun, key=lambda folder: (folder.run().started_at, folder.path.name), default=None)
+
+
 def newest_unfinished(backfills: Path) -> BackfillFolder | None:
-    """The newest run below `backfills/` that has begun and has no manifest."""
-    if not backfills.is_dir():
-        return None
-    folders = [entry for entry in backfills.iterdir() if (entry / RUN).is_file() and not (entry / MANIFEST).is_file()]
-    return BackfillFolder(max(folders, key=lambda folder: folder.name)) if folders else None
+    """The run that was begun last, unless it is finished. Raises WarehouseError."""
+    newest = newest_run(backfills)
+    return None if newest is None or newest.is_finished else newest
 
 
 def _sync(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.session import Session
 
 from pipelines.errors import UsageError
@@ -57,10 +57,13 @@ def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
     be made inside `target_errors`.
     """
     session = boto3.Session(botocore_session=aws_session())
+    region = optional(REGION) or (session.region_name or "").strip()  # botocore itself knows AWS_DEFAULT_REGION only
+    if not region:
+        raise UsageError(f"{REGION} is not set: the region of the DynamoDB tables, `eu-central-1`")
     try:
         return session.client(
             "dynamodb",
-            region_name=optional(REGION),  # botocore itself knows AWS_DEFAULT_REGION only
+            region_name=region,
             config=Config(
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -69,8 +72,6 @@ def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
                 parameter_validation=False,
             ),
         )
-    except NoRegionError:
-        raise UsageError(f"{REGION} is not set: the region of the DynamoDB tables, `eu-central-1`") from None
     except ValueError:
         raise UsageError("AWS_ENDPOINT_URL_DYNAMODB is no URL: give `http://host:port` or leave it out") from None
     except BotoCoreError as error:

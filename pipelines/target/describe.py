@@ -40,7 +40,22 @@ def refuse_other_shapes(
         for difference in TableShape.wanted(mapping.target.tables[name]).differences(TableShape.existing(description))
     ]
     if problems:
-        raise TargetError("\n".join([*problems, "change the mapping, or use a table of another name"]))
+        hint = "change the mapping, or use a table of another name"
+        raise TargetError("\n".join(f"{problem}; {hint}" for problem in problems))
+
+
+def identities(mapping: Mapping, client: DynamoDBClient) -> dict[str, str]:
+    """Of each table that is there what tells it from another one, and from one of its name that was there before it.
+
+    Not the endpoint's URL: one table can have several.
+    """
+    found = existing_tables(mapping, client)
+    return {name: _identity(description) for name, description in found.items() if description is not None}
+
+
+def _identity(table: TableDescriptionTypeDef) -> str:
+    created = table.get("CreationDateTime")
+    return f"{table.get('TableArn', '')} {table.get('TableId') or (created.isoformat() if created else '')}".strip()
 
 
 def require_tables(mapping: Mapping, client: DynamoDBClient) -> None:

@@ -7,7 +7,7 @@ that begin with `.` or `_` are unfinished or foreign and are never read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.errors import WarehouseError
 from pipelines.items.record import RECORD_SCHEMA, REJECT_SCHEMA
 
 RECORDS = "records"
@@ -24,6 +25,7 @@ FILE_SCHEMA: pa.Schema = RECORD_SCHEMA.remove(RECORD_SCHEMA.get_field_index("buc
 """What a records file holds: RECORD_SCHEMA without `bucket`."""
 
 BUFFER_BYTES = 64 << 20
+BATCH_ROWS = 64 << 10
 
 
 def bucket_folder(records_folder: Path, bucket: int) -> Path:
@@ -38,14 +40,12 @@ def bucket_files(records_folder: Path, bucket: int) -> list[Path]:
 def read_bucket(records_folder: Path, bucket: int, columns: Sequence[str]) -> pa.Table:
     """Some columns of RECORD_SCHEMA, in the order asked for, of all rows of one bucket.
 
-    `records_folder` is the folder that holds `bucket=<n>/`. A missing folder is an empty bucket.
+    `records_folder` is the folder that holds `bucket=<n>/`. A missing folder is an empty bucket. Raises WarehouseError
+    where a file is damaged.
     """
     stored = [name for name in columns if name != "bucket"]
     schema = pa.schema([RECORD_SCHEMA.field(name) for name in stored])
-    tables = [
-        pq.ParquetFile(file).read(columns=stored).select(stored).cast(schema)
-        for file in bucket_files(records_folder, bucket)
-    ]
+    tables = [_read(file, stored).cast(schema) for file in bucket_files(records_folder, bucket)]
     table = pa.concat_tables(tables) if tables else schema.empty_table()
     if "bucket" not in columns:
         return table
@@ -58,17 +58,25 @@ def read_bucket(records_folder: Path, bucket: int, columns: Sequence[str]) -> pa
 
 def count_bucket(records_folder: Path, bucket: int) -> int:
     """Rows of one bucket, from the files' footers."""
-    return sum(pq.read_metadata(file).num_rows for file in bucket_files(records_folder, bucket))
+    return sum(_opened(file).metadata.num_rows for file in bucket_files(records_folder, bucket))
 
 
 def read_rejects(dataset: Path) -> pa.Table:
     """All rejects of a dataset, as REJECT_SCHEMA; empty where it has none."""
     names = REJECT_SCHEMA.names
-    tables = [
-        pq.ParquetFile(file).read(columns=names).select(names).cast(REJECT_SCHEMA)
-        for file in _parquet_files(dataset / REJECTS)
-    ]
+    tables = [_read(file, names).cast(REJECT_SCHEMA) for file in _parquet_files(dataset / REJECTS)]
     return pa.concat_tables(tables) if tables else REJECT_SCHEMA.empty_table()
+
+
+def reject_batches(dataset: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of all rejects, a bounded number of rows at a time. Raises WarehouseError."""
+    schema = pa.schema([REJECT_SCHEMA.field(name) for name in columns])
+    for file in _parquet_files(dataset / REJECTS):
+        try:
+            for batch in _opened(file).iter_batches(BATCH_ROWS, columns=list(columns)):
+                yield pa.Table.from_batches([batch]).select(list(columns)).cast(schema)
+        except (pa.ArrowException, KeyError):
+            raise _damaged(file) from None
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -152,6 +160,24 @@ class BucketWriter:
 
     def _temporary(self, bucket: int) -> Path:
         return bucket_folder(self._folder, bucket) / f".{self._part_name}.parquet"
+
+
+def _read(file: Path, columns: Sequence[str]) -> pa.Table:
+    try:
+        return _opened(file).read(columns=list(columns)).select(list(columns))
+    except (pa.ArrowException, KeyError):
+        raise _damaged(file) from None
+
+
+def _opened(file: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except pa.ArrowException:
+        raise _damaged(file) from None
+
+
+def _damaged(file: Path) -> WarehouseError:
+    return WarehouseError(f"{file}: damaged; run its stage again under a new id")
 
 
 def _parquet_files(folder: Path) -> list[Path]:

@@ -80,8 +80,10 @@ class MigrationFolder:
 
 
 def new_id() -> str:
-    """A run's id: sorts by time (UTC), `20261124T085513-3fa2b1`."""
-    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+    """A run's id: sorts by time (UTC), `20261124T085513-3fa2b1c`: the microseconds, and 8 random bits."""
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    clock = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
+    return f"{clock}-{nanoseconds // 1000:05x}{secrets.token_hex(1)}"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -107,7 +109,7 @@ def read_manifest(folder: Path, model: type[M], mapping_hash: str | None = None)
     """
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         raise WarehouseError(f"{folder}: no such run, or it did not finish (no {MANIFEST})") from None
     except OSError as error:

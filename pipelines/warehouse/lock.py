@@ -1,19 +1,19 @@
 """One run a migration and stage at a time.
 
 The lock is a file that is linked into place, so that of two starters one wins; it names its owner. A lock whose
-owner has died on this machine is taken over; one that another machine holds is stale only once its heartbeat is
-older than STALE_SECONDS.
+owner has died on this machine is taken over; one that another machine or container holds is stale only once its
+heartbeat is older than STALE_SECONDS, by the clock of the file system: the machines' own may differ.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,11 +31,12 @@ class Owner:
     pid: int
     started: str  # tells a process from a later one with the same pid
     token: str = ""
+    kernel: str = ""  # whose pids these are; hosts can share a name
 
     @classmethod
     def this_process(cls, run_id: str) -> Owner:
         pid = os.getpid()
-        return cls(run_id, socket.gethostname(), pid, _start_of(pid), secrets.token_hex(8))
+        return cls(run_id, socket.gethostname(), pid, _start_of(pid), secrets.token_hex(8), _kernel())
 
 
 @contextlib.contextmanager
@@ -45,7 +46,8 @@ def stage_lock(migration_root: Path, stage: str, run_id: str) -> Iterator[None]:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{stage}.lock"
     owner = Owner.this_process(run_id)
-    _acquire(path, owner, stage)
+    with _one_starter(folder):
+        _acquire(path, owner, stage)
     stop = threading.Event()
     beat = threading.Thread(target=_heartbeat, args=(path, stop), daemon=True, name=f"{stage}-lock-heartbeat")
     beat.start()
@@ -58,17 +60,26 @@ def stage_lock(migration_root: Path, stage: str, run_id: str) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _one_starter(folder: Path) -> Iterator[None]:
+    """Of those who would clear away a stale lock; it ends with the process. Some network file systems lack it."""
+    with (folder / ".starters").open("wb") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _acquire(path: Path, owner: Owner, stage: str) -> None:
     claim = path.with_name(f".{path.name}.{owner.token}")
-    claim.write_text(json.dumps(asdict(owner)), encoding="utf-8")
     try:
+        claim.write_text(json.dumps(asdict(owner)), encoding="utf-8")
         for _ in range(10):
             try:
                 os.link(claim, path)
                 return
             except FileExistsError:
                 holder = _owner(path)
-                if holder is not None and _alive(holder, path):
+                if holder is not None and _alive(holder, path, claim):
                     raise StageError(
                         f"{stage}: run {holder.run_id} is under way (process {holder.pid} on {holder.host}); "
                         "wait for it or stop it first"
@@ -97,24 +108,32 @@ def _owner(path: Path) -> Owner | None:
         return None
 
 
-def _alive(holder: Owner, path: Path) -> bool:
-    if holder.host == socket.gethostname():
+def _alive(holder: Owner, path: Path, claim: Path) -> bool:
+    """`claim`: a file that was written just now, in the same folder."""
+    if holder.kernel == _kernel() != "":
         return _start_of(holder.pid) == holder.started != ""
     try:
-        return time.time() - path.stat().st_mtime < STALE_SECONDS
+        return claim.stat().st_mtime - path.stat().st_mtime < STALE_SECONDS
     except FileNotFoundError:
         return False
 
 
-def _start_of(pid: int) -> str:
-    """The start time of a living process in clock ticks since boot (proc(5), field 22), with the boot's id; else ''."""
+def _kernel() -> str:
+    """This boot of this machine, and the namespace of our pids in it; '' where it has no /proc."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        if fields[0] == "Z":
-            return ""
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='utf-8').strip()}:{fields[19]}"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
+
+
+def _start_of(pid: int) -> str:
+    """The start time of a living process in clock ticks since boot (proc(5), field 22); else ''."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
 
 
 def _heartbeat(path: Path, stop: threading.Event) -> None:

@@ -45,8 +45,11 @@ class SnapshotTables:
         return (
             self.spark.read.schema(schema)
             .option("__globPaths__", "false")  # a table may be called `a*`
-            .parquet(*(str(self._existing(file)) for file in counts.files))
+            .parquet(*map(str, self.files(table)))
         )
+
+    def files(self, table: Table) -> list[Path]:
+        return [self._existing(file) for file in self.manifest.tables[str(table.ref)].files]
 
     def rows(self, table: Table) -> int:
         return self.manifest.tables[str(table.ref)].rows

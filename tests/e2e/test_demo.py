@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CROSSOVER, CommandLine
+from tests.e2e.conftest import CROSSOVER, CommandLine, Finished, bare_environment
 
 pytestmark = pytest.mark.e2e
 
@@ -38,14 +42,77 @@ def wait_until_gone(folder: Path, seconds: float = 20) -> list[str]:
     return left
 
 
-def test_finds_exactly_the_planted_faults(bare: CommandLine) -> None:
-    done = bare("demo", "--scale", "0.05", "--folder", bare.folder / "demo", "--json")
-    assert done.status == 0, done.err
-    story = done.document
-    assert story["planted"] == story["found"] > 0
-    assert story["records"] == story["written"] > 0
-    assert Path(story["report"]).is_file()
-    assert wait_until_gone(bare.folder) == []
+@dataclass(frozen=True)
+class Demo:
+    """A finished demo in the folder where its user stood."""
+
+    user: CommandLine
+    finished: Finished
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    user = CommandLine(bare_environment(), tmp_path_factory.mktemp("user"))
+    (user.folder / ".venv").symlink_to(sys.prefix)
+    return Demo(user, user("demo", "--scale", "0.05"))
+
+
+def test_finds_exactly_the_planted_faults(demo: Demo) -> None:
+    assert demo.finished.status == 0, demo.finished.err
+    assert "Differences found: exactly the planted ones" in demo.finished.out
+    assert wait_until_gone(demo.user.folder) == []
+
+
+def test_leads_to_its_report(demo: Demo) -> None:
+    (line,) = [line for line in demo.finished.out.splitlines() if line.startswith("Report:")]
+    assert Path(line.removeprefix("Report:").strip()).is_file()
+
+
+def test_the_readme_shows_what_it_says(demo: Demo) -> None:
+    shown = [without_numbers(line) for line in block("text", "made the shop").splitlines() if line.startswith("  ")]
+    said = [without_numbers(line) for line in demo.finished.err.splitlines() if line.strip()]
+    assert said == shown[: len(said)]
+    assert len(said) > 5
+
+
+def test_the_readmes_table_of_your_own(demo: Demo) -> None:
+    server = demo.user.start("demo", "--serve")
+    try:
+        await_file(demo.user.folder / ".crossover" / "demo" / "environment.sh", server)
+        done = subprocess.run(
+            ["bash", "-euc", block("sh", "wishlists.yaml")],
+            env=dict(demo.user.environment),
+            cwd=demo.user.folder,
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
+    finally:
+        server.terminate()
+        server.communicate()
+    assert done.returncode == 0, done.stderr
+    assert "500 match" in " ".join(done.stdout.split()) or "consistent" in done.stdout.lower()
+    assert "NOT" not in done.stdout
+    assert wait_until_gone(demo.user.folder) == []
+
+
+def block(language: str, containing: str) -> str:
+    """The README's fenced block of a language that holds a text."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (found,) = [one for one in blocks if containing in one]
+    return str(found)
+
+
+def without_numbers(line: str) -> str:
+    return re.sub(r"\d{8}T[0-9a-f.-]+|[\d,]*\d", "N", line).strip()
+
+
+def await_file(path: Path, server: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert server.poll() is None and time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -59,15 +126,19 @@ def test_a_killed_demo_leaves_no_process(bare: CommandLine, how: signal.Signals)
         text=True,
     )
     assert process.stderr is not None
-    for line in process.stderr:  # both servers are up, and Spark is at work
-        if "snapshot" in line:
-            break
-    time.sleep(3)
-    ports = listening_ports(process.pid)
-    assert ports
-    process.send_signal(how)
-    process.wait(60)
-    process.stderr.close()
+    try:
+        for line in process.stderr:  # both servers are up, and Spark is at work
+            if "took snapshot" in line:
+                break
+        time.sleep(3)
+        assert process.poll() is None
+        ports = listening_ports(process.pid)
+        assert len(ports) >= 2
+        process.send_signal(how)
+        process.wait(60)
+    finally:
+        process.kill()
+        process.communicate()
     assert wait_until_gone(bare.folder) == []
     for port in ports:
         with socket.socket() as probe:
@@ -96,7 +167,7 @@ def open_files(pid: int) -> list[str]:
 def descendants(root: int) -> list[int]:
     found = [root]
     for pid in found:
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        if children.exists():
-            found += [int(child) for child in children.read_text().split()]
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in children.read_text().split()]
     return found

@@ -124,7 +124,7 @@ def test_missing_region(crossover: CommandLine) -> None:
 
 
 def test_mysql_is_refused(crossover: CommandLine) -> None:
-    refused(crossover("check", write(crossover, GOOD), CROSSOVER_SOURCE_URL="mysql://u@127.0.0.1/x"), "mysql")
+    refused(crossover("check", write(crossover, GOOD), CROSSOVER_SOURCE_URL="mysql://u@127.0.0.1/x"), "MySQL")
 
 
 def test_usage_error_as_json(crossover: CommandLine) -> None:

@@ -21,7 +21,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.backfill import estimate, run_backfill
-from pipelines.errors import AccountsError, StageError, TargetError, UsageError
+from pipelines.errors import AccountsError, StageError, TargetError, UsageError, WarehouseError
 from pipelines.fanout import SparkFanOut, in_process
 from pipelines.items.bucket import bucket_of
 from pipelines.items.canonical import digest
@@ -58,7 +58,7 @@ from pathlib import Path
 from pipelines.backfill import run_backfill
 from pipelines.fanout import SparkFanOut, in_process
 from tests.integration.test_backfill import opened
-run_backfill(opened(Path(sys.argv[1])), in_process, resume=True)
+run_backfill(opened(Path(sys.argv[1])), in_process)
 """
 
 
@@ -222,11 +222,15 @@ def test_tables_that_hold_something_are_refused(migration: Migration, rows: Any)
     assert len(stored()["prices"]) == 101
 
 
-def test_a_finished_run_is_not_repeated_unless_forced(migration: Migration, rows: Any) -> None:
+def test_a_finished_run_is_not_repeated_unless_forced(
+    migration: Migration, rows: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = run_backfill(migration, in_process)
     with pytest.raises(TargetError, match="table shop, prices: not empty"):
         run_backfill(migration, in_process)
+    capsys.readouterr()
     assert run_backfill(migration, in_process, resume=True) == first
+    assert f"backfill {first.id} of snapshot s1 is finished; nothing is left to do" in capsys.readouterr().err
     again = run_backfill(migration, in_process, force=True)
     assert again.id != first.id
     assert stored() == expected(rows)
@@ -238,26 +242,86 @@ def test_records_of_another_mapping_are_refused(migration: Migration, rows: Any)
         run_backfill(other, in_process)
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(migration: Migration, rows: Any) -> None:
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    migration: Migration, rows: Any, resume: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_backfill(migration, stopping_after(3), run_id="first")
-    with pytest.raises(TargetError, match="go on with the unfinished run first by --resume"):
-        run_backfill(migration, in_process)
     written: list[int] = []
 
     def noting(tasks: Sequence[Any], work: Callable[[Any], Any], **options: Any) -> list[Any]:
         written.extend(task.bucket for task in tasks)
         return in_process(tasks, work, **options)
 
-    keep(migration, "s2", [])  # a newer snapshot does not matter to the run that began
-    manifest = run_backfill(migration, noting, resume=True)
+    if resume:
+        keep(migration, "s2", [])  # a newer snapshot does not matter to the run that began
+    manifest = run_backfill(migration, noting, resume=resume)
     assert (manifest.id, manifest.snapshot_id, manifest.written) == ("first", "s1", 400)
+    assert ("backfill first of snapshot s1 is unfinished: it goes on" in capsys.readouterr().err) is not resume
     assert written == [3, 4, 5, 6, 7]
     assert stored() == expected(rows)
 
 
-def test_nothing_to_resume_begins(migration: Migration, rows: Any) -> None:
-    assert run_backfill(migration, in_process, resume=True).written == 400
+def test_nothing_to_resume_is_an_error(migration: Migration, rows: Any) -> None:
+    with pytest.raises(StageError, match="--resume: there is no backfill to go on with"):
+        run_backfill(migration, in_process, resume=True)
+    assert not (migration.folder.root / "backfills").exists()
+    run_backfill(migration, in_process)
+    keep(migration, "s2", rows)
+    with pytest.raises(StageError, match="of snapshot s1, is finished, and wrote something else"):
+        run_backfill(migration, in_process, resume=True)
+
+
+def test_an_unfinished_run_of_another_snapshot_is_not_gone_on_with_unasked(migration: Migration, rows: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_backfill(migration, stopping_after(3), run_id="first")
+    keep(migration, "s2", rows)
+    with pytest.raises(TargetError, match="go on with the unfinished run first by --resume"):
+        run_backfill(migration, in_process)
+
+
+def test_an_unfinished_run_before_a_finished_one_stays_so(migration: Migration, rows: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_backfill(migration, stopping_after(3), run_id="z-older")
+    keep(migration, "s2", rows[:10])
+    assert run_backfill(migration, in_process, force=True, run_id="a-newer").snapshot_id == "s2"
+    assert run_backfill(migration, in_process, resume=True).id == "a-newer"
+    with pytest.raises(StageError, match="a-newer of snapshot s2, is finished, and wrote something else"):
+        run_backfill(migration, in_process, resume=True, snapshot_id="s1")
+
+
+@pytest.mark.parametrize("recreated", [True, False])
+def test_a_run_whose_items_are_gone_begins_anew(migration: Migration, rows: Any, recreated: bool) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_backfill(migration, stopping_after(3), run_id="first")
+    client = boto3.client("dynamodb")
+    if recreated:
+        for table in migration.mapping.target.tables:
+            client.delete_table(TableName=table)
+        create_tables(migration.mapping, client)
+    else:
+        for table, items in stored().items():
+            names = [key.name for key in migration.mapping.target.tables[table].keys]
+            for item in items:
+                client.delete_item(TableName=table, Key={name: item[name] for name in names})
+    with pytest.raises(StageError, match="the unfinished backfill first cannot be gone on with: the tables"):
+        run_backfill(migration, in_process, resume=True)
+    manifest = run_backfill(migration, in_process)
+    assert manifest.id != "first"
+    assert stored() == expected(rows)
+
+
+@pytest.mark.parametrize("snapshot_id", ["../s1", "", "/etc", "s1/../s1"])
+def test_an_id_is_never_a_path(migration: Migration, rows: Any, snapshot_id: str) -> None:
+    for call in (
+        lambda: run_backfill(migration, in_process, snapshot_id=snapshot_id),
+        lambda: estimate(migration, snapshot_id=snapshot_id),
+    ):
+        with pytest.raises(UsageError, match="an id has letters"):
+            call()
+    with pytest.raises(UsageError, match="an id has letters"):
+        run_backfill(migration, in_process, run_id=snapshot_id)
 
 
 def test_what_changed_meanwhile_is_not_gone_on_with(migration: Migration, rows: Any) -> None:
@@ -280,6 +344,12 @@ def test_records_that_are_fewer_than_their_manifest_says(migration: Migration) -
     with pytest.raises(AccountsError, match="manifest says 21, but the buckets hold 20"):
         run_backfill(migration, in_process)
     assert migration.folder.finished("backfills") == []
+
+
+def test_a_damaged_file_is_one_clear_line(migration: Migration, rows: Any) -> None:
+    next((migration.folder.records("s1") / "records").glob("*/*.parquet")).write_bytes(b"PAR1 not at all PAR1")
+    with pytest.raises(WarehouseError, match=r"\.parquet: damaged"):
+        run_backfill(migration, in_process)
 
 
 def test_a_stormy_endpoint_makes_no_difference(
@@ -308,7 +378,8 @@ def test_an_item_that_is_refused_is_counted_listed_and_tried_again(
     with proxy.serving():
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
         with pytest.raises(
-            TargetError, match=r"backfill b1: 1 of 400 items were not written \(1 ValidationException\).*--resume"
+            TargetError,
+            match=r"backfill b1: 1 of 400 items were not written \(1 ValidationException\).*running it again",
         ):
             run_backfill(migration, in_process, run_id="b1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_environment)
@@ -322,7 +393,7 @@ def test_an_item_that_is_refused_is_counted_listed_and_tried_again(
     assert failed == [{"table": "prices", "key": '{"id":{"N":"42"}}', "error": "ValidationException: on purpose"}]
     assert len(stored()["prices"]) == 99
 
-    assert run_backfill(migration, in_process, resume=True).written == 400
+    assert run_backfill(migration, in_process).written == 400
     assert stored() == expected(rows)
     assert list((folder / "failed").iterdir()) == []
 

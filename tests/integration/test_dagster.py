@@ -38,7 +38,7 @@ checks: {schedule: "0 2 * * *", time_zone: Europe/Zurich}
 GRAPH = """\
 notes/backfill [notes] dynamodb+spark <- notes/records
 notes/diff [notes] parquet+spark <- notes/dump, notes/records
-notes/dump [notes] dynamodb+parquet <- notes/backfill
+notes/dump [notes] dynamodb+parquet <- notes/backfill, notes/records
 notes/records [notes] parquet+spark <- notes/snapshot
 notes/report [notes] html <- notes/diff
 notes/snapshot [notes] parquet+postgres <- """
@@ -134,7 +134,7 @@ def test_a_user_error_fails_the_step_with_its_own_line(folder: Path, monkeypatch
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)
         failures = [event for event in result.all_events if event.is_step_failure]
-        assert "mysql" in str(failures[0].step_failure_data.user_failure_data)
+        assert "MySQL" in str(failures[0].step_failure_data.user_failure_data)
 
 
 def numbers(result: dg.ExecuteInProcessResult, stage: str) -> dict[str, object]:

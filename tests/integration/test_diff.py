@@ -15,7 +15,7 @@ from pipelines.diff import bucket as diff_bucket
 from pipelines.diff import run_diff
 from pipelines.diff.account import BucketAccount, write_account
 from pipelines.diff.differences import DIFFERENCE_SCHEMA
-from pipelines.errors import AccountsError, StageError, WarehouseError
+from pipelines.errors import AccountsError, StageError, UsageError, WarehouseError
 from pipelines.fanout import SparkFanOut, in_process
 from pipelines.items.source_type import Kind
 from pipelines.migration import Migration
@@ -297,6 +297,25 @@ def test_a_damaged_file_is_one_clear_line(migration: Migration) -> None:
     next((migration.folder.dump("d1") / "records").glob("*/*.parquet")).write_bytes(b"PAR1 not at all PAR1")
     with pytest.raises(WarehouseError, match=r"bucket [0-3]: .* damaged"):
         run_diff(migration, in_process)
+
+
+@pytest.mark.parametrize(("name", "other"), [("[ab]", "a"), ("w*", "wide"), ("e?", "e1")])
+def test_a_warehouse_whose_name_looks_like_a_pattern(tmp_path: Path, name: str, other: str) -> None:
+    """The folder that the pattern would find holds another total."""
+    for folder, total in ((other, '{"N":"2"}'), (name, '{"N":"1"}')):
+        migration = open_migration(MAPPING, tmp_path, tmp_path / folder)
+        finish_snapshot(migration, "s1", *TABLES)
+        diff = compare(migration, [order(1, total)], [on_target(order(1, '{"N":"1"}'))])
+        assert diff.consistent is (folder == name)
+
+
+@pytest.mark.parametrize(
+    "choice", [{"snapshot_id": ""}, {"dump_id": ""}, {"snapshot_id": "../s1"}, {"dump_id": "d1/."}]
+)
+def test_an_id_is_never_a_path_nor_empty(migration: Migration, choice: dict[str, str]) -> None:
+    compare(migration, [order(1)], [on_target(order(1))])
+    with pytest.raises(UsageError, match="an id has letters"):
+        run_diff(migration, in_process, **choice)
 
 
 def test_records_made_again_begin_a_new_run(migration: Migration, monkeypatch: pytest.MonkeyPatch) -> None:

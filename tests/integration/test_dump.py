@@ -57,6 +57,12 @@ items:
     key: {product_id: "{product_id}"}
 """
 
+TABLES = (
+    table("customers", "customer_id"),
+    table("orders", "order_id", customer_id=Kind.INTEGER),
+    table("products", "product_id"),
+)
+
 EVERY_TYPE: dict[str, Any] = {
     "s": {"S": "Ünï 'x' \"y\" \u0001\n😀"},
     "empty": {"S": ""},
@@ -84,13 +90,7 @@ def client(dynamodb_environment: str) -> Iterator[DynamoDBClient]:
 @pytest.fixture
 def migration(tmp_path: Path, warehouse: Path) -> Migration:
     migration = open_migration(MAPPING, tmp_path, warehouse)
-    finish_snapshot(
-        migration,
-        "s1",
-        table("customers", "customer_id"),
-        table("orders", "order_id", customer_id=Kind.INTEGER),
-        table("products", "product_id"),
-    )
+    finish_snapshot(migration, "s1", *TABLES)
     return migration
 
 
@@ -257,6 +257,27 @@ def test_an_unfinished_dump_older_than_a_backfill_is_left_alone(client: DynamoDB
     _abandon(migration, "d1")
     (migration.folder.root / "backfills" / "b1").mkdir(parents=True)
     assert dump_tables(migration, in_process).id != "d1"
+
+
+def test_an_unfinished_dump_of_a_table_that_is_gone_is_left_alone(client: DynamoDBClient, migration: Migration) -> None:
+    _abandon(migration, "d1")
+    client.delete_table(TableName="stock")
+    _create(client, "stock", product_id="N")
+    assert dump_tables(migration, in_process).id != "d1"
+
+
+@pytest.mark.parametrize("name", ["_stock", ".stock", "s" * 255, "s-1.json"])
+def test_a_table_may_have_any_name(client: DynamoDBClient, tmp_path: Path, warehouse: Path, name: str) -> None:
+    text = MAPPING.replace("migration: shop", "migration: odd").replace("    stock:\n", f"    {name}:\n")
+    migration = open_migration(text.replace("table: stock", f"table: {name}"), tmp_path, warehouse)
+    finish_snapshot(migration, "s1", *TABLES)
+    _create(client, name, product_id="N")
+    for number in range(5):
+        client.put_item(TableName=name, Item={"product_id": {"N": str(number)}, **OURS})
+    manifest = dump_tables(migration, in_process, segments=2)
+    assert manifest.tables == {"shop": 0, name: 5}
+    assert len(_records(migration, manifest.id)) == 5
+    assert manifest.unmapped == 0
 
 
 def test_an_unfinished_dump_is_not_gone_on_with_when_told_so(client: DynamoDBClient, migration: Migration) -> None:

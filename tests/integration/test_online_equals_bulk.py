@@ -323,3 +323,75 @@ def check_that_the_rows_are_worth_it(outcomes: Sequence[Outcome]) -> None:
     assert len(things) > 50
     assert any(len(thing["parts"]["L"]) == 3 for thing in things)
     assert {"part_labels", "part_prices", "part_blobs", "boss", "gsi_sk"} <= {name for t in things for name in t}
+
+
+ODD_SCHEMA = """
+CREATE TYPE pair AS (a int, b int);
+CREATE TABLE sides (id int8 PRIMARY KEY, big int8, number numeric, label text, padded char(4), score float8, what pair);
+CREATE TABLE by_big (big int8 PRIMARY KEY, n int);
+CREATE TABLE by_uid (uid uuid PRIMARY KEY, n int);
+CREATE TABLE by_label (label text, n int PRIMARY KEY);
+CREATE TABLE by_score (score float8, n int PRIMARY KEY);
+CREATE TABLE loose (side int8, what text, extra json, more text[], span interval);
+INSERT INTO sides VALUES
+    (9223372036854775807, 9223372036854775807, '9223372036854775807.00', 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'a',
+     '-0', ROW(NULL, NULL)),
+    (-9223372036854775808, -9223372036854775808, '-9223372036854775808', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'a ',
+     'NaN', NULL),
+    (1, 9223000000000000000, '9223372036854775808', 'no uuid', '', 'Infinity', ROW(1, 2)),
+    (2, 0, 'NaN', '{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}', NULL, NULL, NULL),
+    (3, NULL, '0.5', '', 'a#', '1e22', NULL);
+INSERT INTO by_big VALUES (9223372036854775807, 1), (-9223372036854775808, 2), (9223000000000000000, 3), (0, 4);
+INSERT INTO by_uid VALUES ('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 1);
+INSERT INTO by_label VALUES ('a', 1), ('a ', 2), ('', 3), ('A', 4), ('a#', 5), (NULL, 6);
+INSERT INTO by_score VALUES ('0', 1), ('NaN', 2), ('Infinity', 3), ('10000000000000000000000', 4), (NULL, 5);
+INSERT INTO loose VALUES
+    (1, 'x', '{"b":1}', NULL, '1 day'), (1, 'x', '{"a":1}', '{b}', '2 days'), (1, 'x', '{"a":1}', '{a}', '1 day'),
+    (1, 'x', NULL, '{a}', NULL), (1, 'x', '{"a":1}', '{a}', '1 hour'), (1, NULL, 'null', NULL, NULL);
+"""
+ODD_MAPPING = """
+migration: odd
+target: {tables: {sides: {partition_key: {name: id, type: N}}}}
+items:
+  side:
+    table: sides
+    from: sides
+    where: "NOT what IS NULL OR id < 4"
+    key: {id: "{id}"}
+    include: []
+    embed:
+      big: {from: by_big, on: {big: big}, as: list, value: "{n}"}
+      number: {from: by_big, on: {big: number}, as: list, value: "{n}"}
+      uid: {from: by_uid, on: {uid: label}, as: list, value: "{n}"}
+      padded: {from: by_label, on: {label: padded}, as: list, value: "{n}"}
+      score: {from: by_score, on: {score: score}, as: list, value: "{n}"}
+      loose: {from: loose, on: {side: id}, as: list, order_by: [what], exclude: [side], limit: 5}
+      all_loose: {from: loose, on: {side: id}, as: list, order_by: [what], exclude: [side]}
+"""
+
+
+def test_odd_joins(tmp_path: Path, spark: SparkSession, database_url: str) -> None:
+    """Numbers at int8's ends, a text that is no uuid, padding, negative zero, rows that only json tells apart."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(ODD_SCHEMA)
+    path = tmp_path / "odd.yaml"
+    path.write_text(ODD_MAPPING)
+    migration = Migration.open(path, tmp_path / "warehouse")
+    bulk = bulk_outcomes(migration, spark, database_url)
+    assert bulk == {key: found for key, found in online_outcomes(migration, database_url).items() if found != Absent()}
+    items = [json.loads(found.item) for found in bulk.values() if isinstance(found, Assembled)]
+    joined = {
+        int(item["id"]["N"]): {
+            name: [int(member["N"]) for member in item[name]["L"]]
+            for name in ("big", "number", "uid", "padded", "score")
+            if item[name]["L"]
+        }
+        for item in items
+    }
+    assert joined == {
+        2**63 - 1: {"big": [1], "number": [1], "padded": [1], "score": [1]},
+        -(2**63): {"big": [2], "number": [2], "uid": [1], "padded": [1], "score": [2]},
+        1: {"big": [3], "padded": [3], "score": [3]},
+        2: {"big": [4]},
+        3: {"padded": [5], "score": [4]},
+    }

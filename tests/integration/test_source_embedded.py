@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -88,7 +89,7 @@ def test_it_is_utf8_in_c_order_on_the_loopback_alone(tmp_path: Path) -> None:
         assert select(server.url, "SHOW unix_socket_directories") == ""
         assert select(server.url, "SHOW fsync") == "off"
         assert select(server.url, "SELECT current_user") == "crossover"
-        assert server.url.startswith("postgresql://crossover@127.0.0.1:") and server.url.endswith("/postgres")
+        assert re.fullmatch(r"postgresql://crossover:[\w-]{32}@127\.0\.0\.1:\d+/postgres", server.url)
 
 
 def test_it_is_durable_unless_told_otherwise(tmp_path: Path) -> None:
@@ -105,6 +106,59 @@ def test_started_again_it_has_the_same_data(tmp_path: Path) -> None:
     with server:
         assert select(server.url, "SELECT answer FROM kept") == 42
     assert processes_on(tmp_path) == []
+
+
+def test_it_lets_in_who_has_the_password_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with EmbeddedPostgres(data, durable=False) as server:
+        assert (data / "password").stat().st_mode & 0o777 == 0o600
+        password = (data / "password").read_text(encoding="ascii").strip()
+        assert f":{password}@" in server.url
+        assert password not in repr(vars(server))
+        assert_closed(server.url, password)
+    assert password.encode() not in (data / "server.log").read_bytes()
+
+
+def assert_closed(url: str, password: str) -> None:
+    for without in (url.replace(f":{password}", ""), url.replace(password, "wrong")):
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(without)
+    with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry|password"):
+        psycopg.connect(url.replace(f":{password}", "") + "?replication=database")
+
+
+def test_a_folder_of_before_there_was_a_password_gets_one(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    server = EmbeddedPostgres(data, durable=False)
+    with server:
+        execute(server.url, "CREATE TABLE kept AS SELECT 42 AS answer; ALTER ROLE crossover PASSWORD NULL")
+    (data / "password").unlink()
+    rules = "local all all trust\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n"
+    (data / "cluster" / "pg_hba.conf").write_text(rules, encoding="utf-8")
+    urls = []
+    for _ in range(2):
+        with server:
+            assert select(server.url, "SELECT answer FROM kept") == 42
+            assert_closed(server.url, (data / "password").read_text(encoding="ascii").strip())
+            urls.append(server.url.partition("@")[0])
+    assert urls[0] == urls[1]
+
+
+def test_a_lost_password_is_made_anew(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "data", durable=False)
+    with server:
+        execute(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    (tmp_path / "data" / "password").unlink()
+    with server:
+        assert select(server.url, "SELECT answer FROM kept") == 42
+
+
+def test_the_server_does_not_have_our_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-pass-on")
+    with EmbeddedPostgres(tmp_path / "data", durable=False) as server:
+        process = select(server.url, "SELECT pg_read_file('postmaster.pid')")
+        environment = Path(f"/proc/{str(process).split()[0]}/environ").read_bytes()
+    assert b"do-not-pass-on" not in environment
 
 
 def test_killed_with_its_process_it_leaves_nothing_and_starts_again(tmp_path: Path) -> None:
@@ -214,5 +268,5 @@ def test_as_root_without_capabilities_it_enters_a_namespace(tmp_path: Path) -> N
     if "by root here" in done.stderr:
         pytest.skip("this machine allows no user namespaces")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("postgresql://crossover@127.0.0.1:")
+    assert done.stdout.startswith("postgresql://crossover:")
     assert (tmp_path / "data" / "cluster").stat().st_uid == 0

@@ -113,6 +113,20 @@ def test_types_that_others_defined(database_url: str) -> None:
     ]
 
 
+def test_texts_that_are_equal_without_being_the_same(database_url: str) -> None:
+    script = (
+        "CREATE EXTENSION citext; CREATE DOMAIN handle AS citext;"
+        "CREATE COLLATION strict (provider = libc, locale = 'C');"
+        "CREATE COLLATION loose (provider = libc, locale = 'C');"
+        # Only ICU makes such a collation, and the embedded PostgreSQL is built without it.
+        "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'loose'"
+    )
+    columns = "a citext, b handle, c text COLLATE loose, d text COLLATE strict, e text, f int, g citext[]"
+    catalog = catalog_after(database_url, f"{script}; CREATE TABLE t ({columns})", ref("t"))
+    exact = {column.name: column.type.exact for column in catalog.tables[0].columns}
+    assert exact == {"a": False, "b": False, "c": False, "d": True, "e": True, "f": True, "g": True}
+
+
 def test_columns_keys_and_what_is_gone(database_url: str) -> None:
     catalog = catalog_after(
         database_url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -205,7 +206,7 @@ def test_two_tables_of_one_printed_name_are_refused(database_url: str, tmp_path:
 def reader_url(database_url: str) -> Iterator[str]:
     """URL of a user who may read only what is granted; the password is `hunter2`."""
     run(database_url, "CREATE ROLE limited LOGIN PASSWORD 'hunter2'")
-    yield database_url.replace("crossover@", "limited:hunter2@")
+    yield re.sub("//crossover:[^@]*@", "//limited:hunter2@", database_url)
     run(database_url, "DROP OWNED BY limited; DROP ROLE limited")
 
 

@@ -15,14 +15,15 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from pipelines.items import sql_text
 from pipelines.items.canonical import canonical_value
 from pipelines.items.encode import encode as encode_python
 from pipelines.items.encode import encodings_of
 from pipelines.items.encode_spark import encode as encode_spark
-from pipelines.items.problem_spark import no_problem
+from pipelines.items.problem_spark import Problem, no_problem
 from pipelines.items.reject import Unrepresentable
 from pipelines.items.size import value_size
 from pipelines.items.source_type import TEMPORAL, Encoding, Kind, SourceType
@@ -184,14 +185,20 @@ def by_spark(
             "r": pa.array([raw for _, raw in rows], pa.string()),
         }
     )
-    raw = F.col("r") if type.kind in TEMPORAL else None
+    raw = sql_text.col("r") if type.kind in TEMPORAL else None
     columns = []
     for encoding in sorted(encodings_of(type)):
-        encoded = encode_spark(type, encoding, F.col("v"), raw)
-        found = no_problem() if encoded.problem is None else encoded.problem
-        columns.append(F.struct(encoded.fragment, encoded.size, found["reason"], found["detail"]).alias(encoding))
-    collected = spark.createDataFrame(table).select("n", *columns).orderBy("n").collect()
+        encoded = encode_spark(type, encoding, sql_text.col("v"), raw)
+        columns.append(_together(encoded.problem, encoded.fragment, encoded.size).alias(encoding))
+    collected = sql_text.select(spark.createDataFrame(table), "n", *columns).orderBy("n").collect()
     return {encoding: [_judged(row[encoding]) for row in collected] for encoding in encodings_of(type)}
+
+
+def _together(problem: Problem | None, *columns: sql_text.Column) -> sql_text.Column:
+    """With reason and detail behind."""
+    found = no_problem() if problem is None else problem.column
+    fields = [*columns, found["reason"], found["detail"]]
+    return sql_text.struct(*(column.alias(f"f{n}") for n, column in enumerate(fields)))
 
 
 def _judged(row: Any) -> tuple[Any, ...]:
@@ -306,11 +313,10 @@ def rendered_by_spark(
 ) -> list[list[tuple[str | None, ...]]]:
     table = pa.table({"v": pa.array([v for v, _ in rows], storage), "r": pa.array([r for _, r in rows], pa.string())})
     frame = spark.createDataFrame(table).withColumn("n", F.monotonically_increasing_id())
-    columns: list[Column] = []
+    columns: list[sql_text.Column] = []
     for template in templates:
-        rendered = render_spark(template, lambda _: Physical(F.col("v"), F.col("r")))
-        found = no_problem() if rendered.problem is None else rendered.problem
-        text = F.when(found.isNull(), rendered.text)
-        columns.append(F.struct(text, found["reason"], found["detail"]).alias(f"t{len(columns)}"))
-    collected = frame.select("n", *columns).orderBy("n").collect()
+        rendered = render_spark(template, lambda _: Physical(sql_text.col("v"), sql_text.col("r")))
+        text = rendered.text if rendered.problem is None else sql_text.when(~rendered.problem.found, rendered.text)
+        columns.append(_together(rendered.problem, text).alias(f"t{len(columns)}"))
+    collected = sql_text.select(frame, "n", *columns).orderBy("n").collect()
     return [[tuple(row[n + 1]) for row in collected] for n in range(len(templates))]

@@ -252,6 +252,11 @@ def test_random_conditions_in_postgresql(connection: psycopg.Connection) -> None
     agree()
 
 
+def test_a_long_list(frame: DataFrame) -> None:
+    predicate = parse_where(f"i IN ({', '.join(map(str, range(1000)))})", TABLE)
+    assert spark_keeps(frame, [predicate]) == [python_keeps(predicate)]
+
+
 PLAIN = [
     "i = 1 OR b = true AND t = 'a'",
     "NOT i = 1 AND b = false",

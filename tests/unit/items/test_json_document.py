@@ -54,6 +54,7 @@ def test_documents(text: str, fragment: str) -> None:
         ('{"":1}', RejectReason.ATTRIBUTE_NAME),
         ('"\\ud800"', RejectReason.INVALID_TEXT),
         ('{"\\udc00":1}', RejectReason.INVALID_TEXT),
+        ('{"' + "k" * 20_000 + '\\udc00":1}', RejectReason.INVALID_TEXT),
         ("1" * 39, RejectReason.NUMBER_OUT_OF_RANGE),
         ("1" * 10_000, RejectReason.NUMBER_OUT_OF_RANGE),
         ("1e999", RejectReason.NUMBER_OUT_OF_RANGE),

@@ -22,6 +22,8 @@ FLOAT8 = SourceType(name="double precision", kind=Kind.FLOAT8)
 CHAR = SourceType(name="character(2)", kind=Kind.CHAR)
 TEXTS = SourceType(name="text[]", kind=Kind.ARRAY, element=TEXT)
 UNKNOWN = SourceType(name="cube", kind=Kind.OTHER, known=False)
+UNKNOWNS = SourceType(name="cube[]", kind=Kind.ARRAY, element=UNKNOWN, known=False)
+CITEXT = SourceType(name="public.citext", kind=Kind.TEXT, exact=False)
 
 
 def table(name: str, key: tuple[str, ...], relation: Relation = Relation.TABLE, /, **columns: SourceType) -> Table:
@@ -59,7 +61,7 @@ CATALOG = Catalog(
         table("lines", ("order_id", "line_no"), order_id=INTEGER, line_no=INTEGER, sku=TEXT, price=NUMERIC),
         table("events", (), order_id=INTEGER, happened=TIMESTAMPTZ, what=TEXT, extra=JSON),
         table("open_orders", (), Relation.VIEW, order_id=INTEGER),
-        table("odd", ("id",), id=INTEGER, shape=UNKNOWN, _v=INTEGER),
+        table("odd", ("id",), id=INTEGER, shape=UNKNOWN, shapes=UNKNOWNS, handle=CITEXT, _v=INTEGER),
     ),
 )
 

@@ -101,6 +101,9 @@ KEYS = [
     ('{pk: "A#{order_id}{customer_id}", sk: x}', "no fixed width"),
     ('{pk: "A#{order_id:mod4}.{note}", sk: x}', "runs into `.`"),
     ('{pk: "A#{note:esc}{order_id}", sk: x}', "no fixed width"),
+    ('{pk: "{note:esc}%{status}", sk: x}', "`esc` itself writes `%`"),
+    ('{pk: "{note:esc}2{status}", sk: x}', "`esc` itself writes `2`"),
+    ('{pk: "{note:esc}5", sk: x}', "`esc` itself writes `5`"),
     ('{pk: "{paid}", sk: x}', "DynamoDB keys are texts, numbers or bytes"),
     ('{pk: "{payload}", sk: x}', "DynamoDB keys are texts, numbers or bytes"),
     ('{pk: "{tags}", sk: x}', "DynamoDB keys are texts, numbers or bytes"),
@@ -155,7 +158,39 @@ def test_the_root_needs_a_primary_key() -> None:
 def test_unknown_types_need_a_word() -> None:
     odd = '  a:\n    table: plain\n    from: odd\n    key: {key: "{id}"}\n    exclude: [_v]\n'
     assert "the type cube, which Crossover does not know" in problems_of(odd)[0]
-    assert problems_of(odd + "    types: {shape: text}\n") == []
+    assert problems_of(odd + "    types: {shape: text, shapes: text}\n") == []
+
+
+def test_arrays_of_unknown_types_are_no_sets() -> None:
+    """What stands between their elements is for the type to say: PostGIS' geometries have a colon."""
+    odd = '  a:\n    table: plain\n    from: odd\n    key: {key: "{id}"}\n    exclude: [_v, shape]\n'
+    assert "`SS` is not possible for cube[]; allowed: text" in problems_of(odd + "    types: {shapes: SS}\n")[0]
+
+
+@pytest.mark.parametrize("on", ["{handle: note}", "{handle: handle}"])
+def test_texts_that_postgresql_compares_loosely_join_nothing(on: str) -> None:
+    outer = "odd" if on == "{handle: handle}" else "orders"
+    key = "id" if outer == "odd" else "order_id"
+    item = f'  a:\n    table: plain\n    from: {outer}\n    key: {{key: "{{{key}}}"}}\n    include: []\n'
+    found = problems_of(f"{item}    embed: {{e: {{from: odd, on: {on}, as: list, include: []}}}}\n")
+    assert len(found) == 1
+    assert "PostgreSQL finds texts of public.citext equal that are not the same" in found[0]
+
+
+def test_an_embed_is_no_deeper_than_dynamodb() -> None:
+    def nested(shapes: list[str], column: str) -> list[str]:
+        text, inner = "", ""
+        for shape in reversed(shapes):
+            inner = f"{{from: odd, on: {{id: id}}, as: {shape}, include: [{column}]{text}}}"
+            text = f", embed: {{e: {inner}}}"
+        return problems_of(
+            '  a:\n    table: plain\n    from: odd\n    key: {key: "{id}"}\n    include: []\n'
+            f"    embed: {{e: {inner}}}\n"
+        )
+
+    assert nested(["list"] * 15, "id") == []
+    assert nested(["list"] * 15 + ["map"], "id") == []
+    assert "e.embed.e: over 32 levels of lists and maps" in nested(["list"] * 16, "id")[0]
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_lines() -> None:
@@ -257,7 +292,7 @@ def test_an_order_is_total() -> None:
         .item("order")
         .root
     )
-    assert [term.column for term in row.embed("e").order_by] == ["what", "order_id", "happened"]
+    assert [term.column for term in row.embed("e").order_by] == ["what", "order_id", "happened", "extra"]
 
 
 def test_nulls_are_inherited_and_never_explicit_in_an_index_key() -> None:

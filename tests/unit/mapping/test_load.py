@@ -49,6 +49,11 @@ def problems(text: str) -> list[str]:
         ("a: " + "[" * 3000 + "\n", "nested too deeply"),
         ("a: !!python/object:os.system x\n", "the YAML tag"),
         ("? [a]\n: 1\n", "a key must be a plain text"),
+        ('migration: a\nx: "\\ud800"\n', "m.yaml:2: x: the character U+D800 is not allowed"),
+        ('migration: a\n"\\udfff": 1\n', "m.yaml:2: the character U+DFFF is not allowed"),
+        ('migration: a\nx: "a\\0"\n', "m.yaml:2: x: the character U+0000 is not allowed"),
+        ('migration: a\nx: "\\U00110000"\n', "m.yaml:2: not valid YAML: there is no such character beyond U+10FFFF"),
+        ('migration: a\nx: "\\UFFFFFFFF"\n', "m.yaml:2: not valid YAML: there is no such character beyond U+10FFFF"),
         (
             "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
             + "".join(f"{c}: &{c} [{', '.join(['*' + p] * 10)}]\n" for p, c in zip("abcde", "bcdef", strict=True)),
@@ -112,6 +117,13 @@ def test_problems_of_the_file(text: str, words: str) -> None:
     found = problems(SMALL % "" + text)
     assert len(found) == 1
     assert words in found[0]
+
+
+def test_a_problem_is_one_line_of_plain_text() -> None:
+    (found,) = problems(SMALL % ', "nu\\nlls\\e[31m": "x\\u2028"')
+    assert "items.a.nu\\nlls\\x1b[31m: no such key" in found
+    (found,) = problems(SMALL % ', nulls: "x\\ny"')
+    assert "`x\\ny` is not allowed" in found
 
 
 def test_all_problems_come_at_once() -> None:

@@ -122,6 +122,8 @@ def test_the_grammar() -> None:
         ("i = 9223372036854775808", "bigint's range"),
         ("i = 1 + 1", "not a plain literal"),
         ("i IN (SELECT 1)", "not allowed"),
+        ("i IN ()", "an empty list"),
+        ("NOT i IN ()", "an empty list"),
         ("i BETWEEN SYMMETRIC 2 AND 1", "not allowed"),
         ("i IS DISTINCT FROM 1", "not allowed"),
         ("n = '5'", "write a number"),

@@ -1,0 +1,10 @@
+"""The stage `backfill`: a snapshot's records become items of the DynamoDB tables.
+
+`cold` is for tables that were empty when the run began and that nobody else writes meanwhile: it overwrites. A run
+goes bucket by bucket, and one that was interrupted, even by SIGKILL, is taken up again by the next call: a bucket
+whose account is there is done, any other is written again from its start, with the same result.
+"""
+
+from pipelines.backfill.run import estimate, run_backfill
+
+__all__ = ["estimate", "run_backfill"]
