@@ -5,16 +5,17 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 
+# `exec`: so that make, and no shell between, is the parent whose death ends what was started
 .PHONY: demo ui servers psql test test-fast lint types format bench clean
 
 demo: $(READY)  ## the whole story on embedded parts, ending in a report
-	CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo $(if $(SCALE),--scale $(SCALE))
+	exec env CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo $(if $(SCALE),--scale $(SCALE)) $(if $(FOLDER),--folder $(FOLDER))
 
 ui: $(READY)  ## the demo in Dagster, on 127.0.0.1
-	CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover ui $(if $(PORT),--port $(PORT))
+	exec env CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover ui $(if $(PORT),--port $(PORT))
 
 servers: $(READY)  ## the demo's PostgreSQL and DynamoDB, kept open for the commands of another terminal
-	CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo --serve
+	exec env CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo --serve
 
 psql: $(READY)  ## a prompt on the source database that CROSSOVER_SOURCE_URL names
 	@$(BIN)/python -m pipelines.source.psql

@@ -16,7 +16,7 @@ class RejectReason(StrEnum):
     KEY_NULL_OR_EMPTY = "key_null_or_empty"
     KEY_TOO_LONG = "key_too_long"  # partition key over 2,048 bytes, sort key over 1,024
     INDEX_KEY_TOO_LONG = "index_key_too_long"
-    ITEM_TOO_LARGE = "item_too_large"  # over 400 KB (409,600 bytes)
+    ITEM_TOO_LARGE = "item_too_large"  # over 400 KB with `_v` in it (409,587 bytes without)
     NUMBER_OUT_OF_RANGE = "number_out_of_range"  # over 38 significant digits, or outside 1E-130 .. 9.99E+125
     NOT_A_NUMBER = "not_a_number"  # NaN, an infinity, or text that is no number where N is wanted
     UNREPRESENTABLE_DATE = "unrepresentable_date"  # an infinity, BC, or past the year 9999

@@ -11,7 +11,12 @@ from typing import Any
 
 from pipelines.items.canonical import AttributeValue
 
-MAX_ITEM_BYTES = 400 * 1024
+VERSION_BYTES = 13
+"""What `_v` takes in the stored item at most: two bytes of name, eleven of a number of 19 digits."""
+
+MAX_ITEM_BYTES = 400 * 1024 - VERSION_BYTES
+"""Of a record: DynamoDB's 400 KB, less the room for `_v`, which is in the stored item and not in the record."""
+
 MAX_PARTITION_KEY_BYTES = 2048
 MAX_SORT_KEY_BYTES = 1024
 

@@ -19,6 +19,8 @@ from tests.e2e.conftest import CROSSOVER, CommandLine, Finished, bare_environmen
 
 pytestmark = pytest.mark.e2e
 
+REPOSITORY = Path(__file__).parents[2]
+
 
 def processes_of(folder: Path) -> list[str]:
     """Command lines of living processes that name the folder, or that were started in it."""
@@ -98,7 +100,7 @@ def test_the_readmes_table_of_your_own(demo: Demo) -> None:
 
 def block(language: str, containing: str) -> str:
     """The README's fenced block of a language that holds a text."""
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (found,) = [one for one in blocks if containing in one]
     return str(found)
@@ -115,10 +117,23 @@ def await_file(path: Path, server: subprocess.Popen[str]) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_demo_leaves_no_process(bare: CommandLine, how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("starter", "how"),
+    [
+        ("crossover", signal.SIGKILL),
+        ("crossover", signal.SIGTERM),
+        ("crossover", signal.SIGINT),
+        ("make", signal.SIGKILL),
+    ],
+)
+def test_a_killed_demo_leaves_no_process(bare: CommandLine, starter: str, how: signal.Signals) -> None:
+    folder = bare.folder / "demo"
+    commands = {
+        "crossover": [*CROSSOVER, "demo", "--scale", "0.05", "--folder", str(folder)],
+        "make": ["make", "-C", str(REPOSITORY), "demo", "SCALE=0.05", f"FOLDER={folder}"],
+    }
     process = subprocess.Popen(
-        [*CROSSOVER, "demo", "--scale", "0.05", "--folder", str(bare.folder / "demo")],
+        commands[starter],
         env=dict(bare.environment),
         cwd=bare.folder,
         stdout=subprocess.DEVNULL,
