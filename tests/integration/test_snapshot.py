@@ -65,7 +65,8 @@ def migration(mapping_file: Path, warehouse: Path) -> Migration:
 
 
 def files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """What a stage left; the file by which starters wait for one another stays, and says nothing."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != ".starters"]
 
 
 def test_the_columns_of_the_mapping_as_of_one_instant(migration: Migration, database_url: str) -> None:
