@@ -24,7 +24,7 @@ class StageRun:
 
 @dataclass(frozen=True)
 class VerdictCount:
-    """`verdict` is the name in PROTOCOL.md, `words` the same for a reader."""
+    """`verdict` is the name in docs/verdicts.md, `words` the same for a reader."""
 
     verdict: str
     words: str

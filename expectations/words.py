@@ -19,7 +19,7 @@ VERDICTS: dict[str, str] = {
 }
 
 BREAKS_CONSISTENCY = frozenset({"mismatch", "missing", "extra", "stale", "ahead", "foreign", "unmapped"})
-"""One item with one of these, and the stores are not consistent (PROTOCOL.md 12)."""
+"""One item with one of these, and the stores are not consistent (docs/verdicts.md)."""
 
 KINDS: dict[str, str] = {
     "value": "other value",

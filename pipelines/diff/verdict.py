@@ -1,4 +1,4 @@
-"""The verdict on one key, without a ledger: PROTOCOL.md, "Judging a difference", where all versions are 0.
+"""The verdict on one key, without a ledger: all versions are 0. The rules stand in docs/verdicts.md.
 
 Tombstones of the target's side count as absent: the dump does not write them.
 """

@@ -102,7 +102,7 @@ class DumpManifest(Manifest):
 
 
 class Verdicts(_Frozen):
-    """Counts of one item type, or of all: PROTOCOL.md, "Judging a difference"."""
+    """Counts of one item type, or of all."""
 
     match: int = 0
     accepted: int = 0

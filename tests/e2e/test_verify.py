@@ -17,7 +17,7 @@ VERDICTS = (
     *("match", "accepted", "pending", "in_flight", "mismatch", "missing", "stale", "extra", "ahead", "foreign"),
     *("unmapped", "rejected", "expired"),
 )
-"""DESIGN.md, section 8; written out by hand."""
+"""What `--json` promises, written out by hand."""
 
 WRONG = ("mismatch", "missing", "stale", "extra", "ahead", "foreign", "unmapped")
 

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, "Judging a difference", without a ledger: the table, row by row."""
+"""The rules of docs/verdicts.md, row by row."""
 
 from __future__ import annotations
 
