@@ -16,7 +16,7 @@ from pathlib import Path
 from examples.shop.demo import MAPPING, reopen
 from pipelines.command import CommandResult
 from pipelines.errors import UsageError
-from pipelines.lifeline import child_dies_with_us, die_with_parent, terminate_cleanly
+from pipelines.lifeline import child_dies_with_us, die_with_parent
 from pipelines.settings import MIGRATIONS, SOURCE_URL, optional, warehouse_folder
 
 INSTANCE = """\
@@ -29,7 +29,7 @@ run_queue: {max_concurrent_runs: 1}
 def serve_ui(demo_folder: Path, port: int) -> CommandResult:
     """Serves until interrupted. Raises UsageError where settings are missing, StageError where there is no demo."""
     die_with_parent()
-    with terminate_cleanly(), contextlib.suppress(KeyboardInterrupt), _environment(demo_folder):
+    with contextlib.suppress(KeyboardInterrupt), _environment(demo_folder):
         home = _instance_folder(warehouse_folder())
         chosen = _free_port(port)
         print(f"Dagster: http://127.0.0.1:{chosen}  (stop with Ctrl-C)", file=sys.stderr, flush=True)

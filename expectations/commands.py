@@ -25,16 +25,13 @@ def _verify(arguments: argparse.Namespace) -> CommandResult:
     from expectations.report import write_report
     from pipelines.migration import Migration
     from pipelines.source.connect import source_url
-    from pipelines.spark import close_session, open_session
+    from pipelines.spark import session
     from pipelines.verify import verify
 
     migration = Migration.open(arguments.mapping)
     url = source_url(migration.mapping)
-    spark = open_session()
-    try:
+    with session() as spark:
         result = verify(migration, url, spark, report=write_report)
-    finally:
-        close_session(spark)
     diff = result.diff
     return CommandResult(
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipelines.diff.verdict import WRONG
+
 VERDICTS: dict[str, str] = {
     "mismatch": "content differs",
     "missing": "missing in DynamoDB",
@@ -18,7 +20,7 @@ VERDICTS: dict[str, str] = {
     "match": "equal",
 }
 
-BREAKS_CONSISTENCY = frozenset({"mismatch", "missing", "extra", "stale", "ahead", "foreign", "unmapped"})
+BREAKS_CONSISTENCY = frozenset(verdict.value for verdict in WRONG)
 """One item with one of these, and the stores are not consistent (docs/verdicts.md)."""
 
 KINDS: dict[str, str] = {

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -39,18 +40,28 @@ def open_session(name: str = "crossover") -> SparkSession:
         _choose_java()
         _start_java(conf)
     try:
-        session: SparkSession = SparkSession.builder.config(conf=conf).getOrCreate()
+        spark: SparkSession = SparkSession.builder.config(conf=conf).getOrCreate()
     except (PySparkException, Py4JError) as error:
         reason = str(error).strip().partition("\n")[0][:200]
         raise StageError(f"Spark did not start ({SPARK_MASTER}={conf.get('spark.master')}): {reason}") from error
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
 
 
 def close_session(spark: SparkSession) -> None:
     """Stops the session, also where Java is dead already: nothing is left to stop then."""
     with contextlib.suppress(Py4JError, OSError):
         spark.stop()
+
+
+@contextlib.contextmanager
+def session(name: str = "crossover") -> Iterator[SparkSession]:
+    """`open_session`, closed at the end: for a process that runs one command."""
+    spark = open_session(name)
+    try:
+        yield spark
+    finally:
+        close_session(spark)
 
 
 def spark_failure(error: PySparkException | Py4JError) -> str:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipelines.command import Command, CommandResult, add_mapping_argument
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from pipelines.migration import Migration
 
 
@@ -64,9 +61,10 @@ def _snapshot(arguments: argparse.Namespace) -> CommandResult:
 
 def _records(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.denormalise import make_records
+    from pipelines.spark import session
 
     migration = _open(arguments)
-    with _session() as spark:
+    with session() as spark:
         manifest = make_records(migration, spark, arguments.snapshot, **_buckets_option(arguments))
     return CommandResult(
         {
@@ -90,6 +88,7 @@ def _records(arguments: argparse.Namespace) -> CommandResult:
 def _backfill(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.backfill import estimate, run_backfill
     from pipelines.fanout import SparkFanOut
+    from pipelines.spark import session
 
     migration = _open(arguments)
     if arguments.dry_run:
@@ -98,7 +97,7 @@ def _backfill(arguments: argparse.Namespace) -> CommandResult:
             {"records": forecast.records, "bytes": forecast.bytes, "write_units": forecast.write_units},
             [f"would write {forecast.records:,} items, {forecast.bytes:,} bytes, {forecast.write_units:,} write units"],
         )
-    with _session() as spark:
+    with session() as spark:
         manifest = run_backfill(
             migration,
             SparkFanOut(spark),
@@ -117,9 +116,10 @@ def _backfill(arguments: argparse.Namespace) -> CommandResult:
 def _dump(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.dump import dump_tables
     from pipelines.fanout import SparkFanOut
+    from pipelines.spark import session
 
     migration = _open(arguments)
-    with _session() as spark:
+    with session() as spark:
         manifest = dump_tables(migration, SparkFanOut(spark), snapshot_id=arguments.snapshot)
     return CommandResult(
         {
@@ -140,9 +140,10 @@ def _dump(arguments: argparse.Namespace) -> CommandResult:
 def _diff(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.diff import run_diff
     from pipelines.fanout import SparkFanOut
+    from pipelines.spark import session
 
     migration = _open(arguments)
-    with _session() as spark:
+    with session() as spark:
         manifest = run_diff(migration, SparkFanOut(spark), snapshot_id=arguments.snapshot, dump_id=arguments.dump)
     counts = manifest.verdicts.model_dump()
     return CommandResult(
@@ -166,17 +167,6 @@ def _open(arguments: argparse.Namespace) -> Migration:
     from pipelines.migration import Migration
 
     return Migration.open(arguments.mapping)
-
-
-@contextmanager
-def _session() -> Iterator[SparkSession]:
-    from pipelines.spark import close_session, open_session
-
-    spark = open_session()
-    try:
-        yield spark
-    finally:
-        close_session(spark)
 
 
 def _buckets_option(arguments: argparse.Namespace) -> dict[str, int]:

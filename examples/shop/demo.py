@@ -29,12 +29,12 @@ from pipelines.dump import dump_tables
 from pipelines.embedded import embedded_default
 from pipelines.errors import StageError
 from pipelines.fanout import SparkFanOut
-from pipelines.lifeline import die_with_parent, terminate_cleanly
+from pipelines.lifeline import die_with_parent
 from pipelines.migration import Migration
 from pipelines.settings import WAREHOUSE, optional
 from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import connect, source_url
-from pipelines.spark import close_session, open_session
+from pipelines.spark import session
 from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
 from pipelines.target.refill import refill
@@ -60,9 +60,9 @@ def run_demo(folder: Path, scale: float, seed: int) -> CommandResult:
     """Starts afresh in `folder`. Raises StageError where the differences found are not the planted ones."""
     die_with_parent()
     _start_afresh(folder)
-    with terminate_cleanly(), embedded_default(folder):
+    with embedded_default(folder):
         migration = _open()
-        with contextlib.closing(_Narrator()) as say, _session() as spark:
+        with contextlib.closing(_Narrator()) as say, session("crossover demo") as spark:
             rows = _make_shop(migration, scale, seed, say)
             written = _migrate(migration, spark, say)
             planted = plant(dynamodb_client(), seed)
@@ -98,7 +98,7 @@ def reopen(folder: Path) -> Iterator[dict[str, str]]:
     the newest dump. Raises StageError where there was no run."""
     if not (folder / "postgres").is_dir():
         raise StageError(f"{folder}: no demo here to reopen; run `make demo` first")
-    with terminate_cleanly(), embedded_default(folder) as added:
+    with embedded_default(folder) as added:
         migration = _open()
         client = dynamodb_client()
         create_tables(migration.mapping, client)
@@ -179,15 +179,6 @@ def found_faults(diff_folder: Path) -> set[Fault]:
 def _table(planted: tuple[PlantedFault, ...]) -> list[str]:
     kinds = Counter((one.verdict, ", ".join(f"{path} ({kind})" for path, kind in one.paths) or "-") for one in planted)
     return [f"  {count:>3}  {verdict:<10} {paths}" for (verdict, paths), count in sorted(kinds.items())]
-
-
-@contextlib.contextmanager
-def _session() -> Iterator[SparkSession]:
-    spark = open_session("crossover demo")
-    try:
-        yield spark
-    finally:
-        close_session(spark)
 
 
 class _Narrator:

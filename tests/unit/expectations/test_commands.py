@@ -42,7 +42,7 @@ def test_verify_tells_consistent_from_not(
         return VerifyResult(manifest, page)
 
     monkeypatch.setattr("pipelines.verify.verify", verified)
-    monkeypatch.setattr("pipelines.spark.open_session", lambda: session)
+    monkeypatch.setattr("pipelines.spark.open_session", lambda _name: session)
     monkeypatch.setenv("CROSSOVER_SOURCE_URL", URL)
     monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(tmp_path / "warehouse"))
     parser = argparse.ArgumentParser()
