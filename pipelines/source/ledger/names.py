@@ -1,0 +1,52 @@
+"""What Crossover's objects in the source database are called.
+
+Names of one migration begin with its own, or, where that is long, with its beginning and a hash: PostgreSQL cuts
+identifiers at 63 bytes without an error (PostgreSQL, 4.1.1), and two names that are cut alike would be one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from psycopg import sql
+
+from pipelines.mapping.catalog import TableRef
+
+SCHEMA = "crossover"
+
+LOG = sql.Identifier(SCHEMA, "log")
+MARK = sql.Identifier(SCHEMA, "mark")
+ITEM = sql.Identifier(SCHEMA, "item")
+CONTROL = sql.Identifier(SCHEMA, "control")
+CAPTURED = sql.Identifier(SCHEMA, "captured")
+QUOTED = sql.Identifier(SCHEMA, "quoted")
+
+Operation = Literal["insert", "update", "delete", "truncate"]
+ROW_OPERATIONS: tuple[Operation, ...] = ("insert", "update", "delete")
+OPERATIONS: tuple[Operation, ...] = (*ROW_OPERATIONS, "truncate")
+
+_MIGRATION_BYTES = 22
+_TABLE_BYTES = 13
+_HASH_DIGITS = 6
+
+
+def prefix(migration: str) -> str:
+    """What the names of all functions of this migration begin with, and of no other's: `shop:`."""
+    return (migration if len(migration) <= _MIGRATION_BYTES else _cut(migration, _MIGRATION_BYTES, migration)) + ":"
+
+
+def function_name(migration: str, table: TableRef, operation: Operation) -> str:
+    """`shop:orders~3fa2b1:update`, in the schema SCHEMA."""
+    return f"{prefix(migration)}{_cut(table.table, _TABLE_BYTES + _HASH_DIGITS + 1, str(table))}:{operation}"
+
+
+def trigger_name(migration: str, table: TableRef, operation: Operation) -> str:
+    """`crossover:shop:orders~3fa2b1:update`. Unlike for each table: a partition bears its parent's triggers, too."""
+    return f"{SCHEMA}:{function_name(migration, table, operation)}"
+
+
+def _cut(text: str, most: int, hashed: str) -> str:
+    """At most so many bytes: the beginning of the text, and the beginning of the hash of `hashed`."""
+    digits = hashlib.sha256(hashed.encode()).hexdigest()[:_HASH_DIGITS]
+    return f"{text.encode()[: most - _HASH_DIGITS - 1].decode(errors='ignore')}~{digits}"

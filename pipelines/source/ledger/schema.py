@@ -1,0 +1,103 @@
+"""The ledger's tables. All migrations of a database share them; each row names its migration.
+
+log       insert-only; one row for each item and each change of it. No key, no constraint: nothing that a writer
+          could wait for or fail at. Its index is on a hash, for an index row has a largest size (PostgreSQL, 64.1)
+          and a source key has none. `old`: what the item's key was made of, where the row has left that key
+mark      insert-only; a change that reaches items through other rows, until it is expanded. `path` names the embed,
+          `lines.product` ('' for the root); links are as `key_text.link` gives them. Both NULL: the whole table
+item      what relays know of an item. No trigger touches it. `keys`: the DynamoDB keys that its row has left. Two
+          hashes with different seeds stand for the source key in its index
+control   one row for each migration
+captured  one row for each table whose triggers were installed: what they were, and on which partitions
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from psycopg import sql
+
+from pipelines.items.canonical import quote
+from pipelines.source.ledger.names import CAPTURED, CONTROL, ITEM, LOG, MARK, QUOTED, SCHEMA
+
+# A truncating vacuum takes a lock that writers wait for; the space is used again without it.
+_HOT: LiteralString = "vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0.01"
+
+_KEY: LiteralString = 'migration text NOT NULL, item_type text NOT NULL, source_key text COLLATE "C" NOT NULL'
+
+_ITEM_HASH: LiteralString = (
+    "migration, item_type, pg_catalog.hashtextextended(source_key, 0), pg_catalog.hashtextextended(source_key, 1)"
+)
+
+_BACKSLASH, _QUOTE = 92, 34
+
+ITEM_KEY = sql.SQL(_ITEM_HASH)
+"""What ON CONFLICT names: the index that holds an item's row single."""
+
+
+def create_statements() -> list[sql.Composed]:
+    """Leave alone what is there already."""
+    return [
+        sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)),
+        _table(LOG, f"{_KEY}, old jsonb", _HOT),
+        sql.SQL("CREATE INDEX IF NOT EXISTS log_source_key ON {} (pg_catalog.hashtextextended(source_key, 0))").format(
+            LOG
+        ),
+        _table(
+            MARK,
+            "migration text NOT NULL, item_type text NOT NULL, path text NOT NULL, old_link text[], new_link text[]",
+            _HOT,
+        ),
+        _table(
+            ITEM,
+            f"{_KEY}, base bigint NOT NULL DEFAULT 0, delivered bigint, keys jsonb NOT NULL DEFAULT '[]',"
+            " attempts integer NOT NULL DEFAULT 0, last_error text, lease_until timestamptz",
+            "fillfactor = 80",
+        ),
+        sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS item_key ON {} ({})").format(ITEM, ITEM_KEY),
+        _table(
+            CONTROL,
+            "migration text PRIMARY KEY, epoch bigint NOT NULL, mapping_hash text NOT NULL,"
+            " capture text NOT NULL DEFAULT 'off' CHECK (capture IN ('off', 'on')),"
+            " phase text NOT NULL DEFAULT 'source' CHECK (phase IN ('source', 'target')), lineage text",
+        ),
+        _table(
+            CAPTURED,
+            "migration text, schema_name text, table_name text, definition text NOT NULL, triggers text[] NOT NULL,"
+            " members text[] NOT NULL, PRIMARY KEY (migration, schema_name, table_name)",
+        ),
+        _quoted_function(),
+    ]
+
+
+def drop_statements() -> list[sql.Composed]:
+    """The schema itself goes last, and only where nothing of anybody else is in it."""
+    tables = [sql.SQL("DROP TABLE IF EXISTS {}").format(table) for table in (LOG, MARK, ITEM, CONTROL, CAPTURED)]
+    return [
+        *tables,
+        sql.SQL("DROP FUNCTION IF EXISTS {}(text)").format(QUOTED),
+        sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(SCHEMA)),
+    ]
+
+
+def _table(name: sql.Identifier, columns: LiteralString, settings: LiteralString | None = None) -> sql.Composed:
+    create = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(name, sql.SQL(columns))
+    return create if settings is None else create + sql.SQL(f" WITH ({settings})")
+
+
+def _quoted_function() -> sql.Composed:
+    """`items.canonical.quote` in SQL: a JSON string, quotation marks included; NULL for NULL.
+
+    Not STRICT: PostgreSQL puts a function's body in place of its call only where that is not.
+    """
+    text: sql.Composable = sql.SQL("$1")
+    for code in (_BACKSLASH, *(code for code in range(1, 128) if code < 32 or code == _QUOTE)):
+        text = sql.SQL("pg_catalog.replace({}, pg_catalog.chr({}), {})").format(
+            text, sql.Literal(code), sql.Literal(quote(chr(code))[1:-1])
+        )
+    body = sql.SQL("SELECT '\"' || CASE WHEN ($1 COLLATE \"C\") ~ {} THEN {} ELSE $1 END || '\"'").format(
+        sql.Literal('[[:cntrl:]"\\\\]'), text
+    )
+    return sql.SQL("CREATE OR REPLACE FUNCTION {}(text) RETURNS text LANGUAGE sql IMMUTABLE AS {}").format(
+        QUOTED, sql.Literal(body.as_string(None))
+    )

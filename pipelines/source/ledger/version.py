@@ -1,0 +1,68 @@
+"""The version of items in a snapshot: epoch · 2^40 + base + the number of its visible log rows.
+
+On the primary a later snapshot sees a superset of an earlier one's log rows, so versions order the states of an item.
+Read them, and the rows themselves, in one REPEATABLE READ transaction: of two snapshots one would be older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+from psycopg.sql import Composed, Literal
+
+from pipelines.source.ledger.names import CONTROL, ITEM, LOG
+
+EPOCH_STEP = 2**40
+
+
+def first_version(epoch: int) -> int:
+    """Of an item that the ledger has never heard of."""
+    return epoch * EPOCH_STEP
+
+
+def read_versions(
+    connection: Connection[TupleRow], migration: str, item_type: str, source_keys: Sequence[str]
+) -> dict[str, int]:
+    """Of these source keys, in the transaction's snapshot."""
+    found = connection.execute(versions_of_keys(migration, item_type, source_keys)).fetchall()
+    return {source_key: int(version) for source_key, version in found}
+
+
+def versions_of_keys(migration: str, item_type: str, source_keys: Sequence[str]) -> Composed:
+    """`SELECT source_key, version`, a row for each key. By the indexes of log and item."""
+    return sql.SQL(
+        "SELECT k.source_key, {version} + coalesce(i.base, 0) + (SELECT count(*) FROM {log} l"
+        " WHERE pg_catalog.hashtextextended(l.source_key, 0) = pg_catalog.hashtextextended(k.source_key, 0)"
+        " AND l.source_key = k.source_key AND l.item_type = {item_type} AND l.migration = {migration}) AS version"
+        ' FROM (SELECT DISTINCT key COLLATE "C" AS source_key FROM unnest({keys}::text[]) AS key) AS k'
+        " LEFT JOIN {item} i ON i.migration = {migration} AND i.item_type = {item_type}"
+        " AND pg_catalog.hashtextextended(i.source_key, 0) = pg_catalog.hashtextextended(k.source_key, 0)"
+        " AND pg_catalog.hashtextextended(i.source_key, 1) = pg_catalog.hashtextextended(k.source_key, 1)"
+        " AND i.source_key = k.source_key"
+    ).format(
+        version=_epoch(migration),
+        log=LOG,
+        item=ITEM,
+        item_type=Literal(item_type),
+        migration=Literal(migration),
+        keys=Literal(list(source_keys)),
+    )
+
+
+def versions_known(migration: str) -> Composed:
+    """`SELECT item_type, source_key, version` of every item that the ledger has heard of; all others have
+    `first_version`."""
+    return sql.SQL(
+        "SELECT known.item_type, known.source_key, ({version} + sum(known.count))::int8 AS version"
+        " FROM (SELECT item_type, source_key, base AS count FROM {item} WHERE migration = {migration}"
+        " UNION ALL SELECT item_type, source_key, 1 FROM {log} WHERE migration = {migration}) AS known"
+        " GROUP BY known.item_type, known.source_key"
+    ).format(version=_epoch(migration), item=ITEM, log=LOG, migration=Literal(migration))
+
+
+def _epoch(migration: str) -> Composed:
+    return sql.SQL("(SELECT epoch * {} FROM {} WHERE migration = {})").format(
+        Literal(EPOCH_STEP), CONTROL, Literal(migration)
+    )
