@@ -14,18 +14,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
 from pyspark.sql import SparkSession
 
 from pipelines.errors import CrossoverError, WarehouseError
+from pipelines.spark import require_shared, share_settings
+from pipelines.warehouse.place import Place
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _SIGNAL_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.5
 _FOLDER_PROBLEMS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 )
@@ -44,7 +47,7 @@ class FanOut(Protocol):
         tasks: Sequence[T],
         work: Callable[[T], R],
         *,
-        stop_flag: Path,
+        stop_flag: Place,
         on_poll: Callable[[], None] = lambda: None,
     ) -> list[R]: ...
 
@@ -53,7 +56,7 @@ def in_process(
     tasks: Sequence[T],
     work: Callable[[T], R],
     *,
-    stop_flag: Path,  # noqa: ARG001 - an interrupt reaches this process itself
+    stop_flag: Place,  # noqa: ARG001 - an interrupt reaches this process itself
     on_poll: Callable[[], None] = lambda: None,
 ) -> list[R]:
     """One after the other in this process: for tests, and for work too small for a session."""
@@ -75,16 +78,14 @@ class SparkFanOut:
         tasks: Sequence[T],
         work: Callable[[T], R],
         *,
-        stop_flag: Path,
+        stop_flag: Place,
         on_poll: Callable[[], None] = lambda: None,
     ) -> list[R]:
         if not tasks:
             return []
-        stop_flag.unlink(missing_ok=True)
-        # a worker's variables are those of the time when the JVM started, not of now
-        self._spark.sparkContext.environment.update(
-            (name, value) for name, value in os.environ.items() if name.startswith("AWS_")
-        )
+        stop_flag.remove()
+        share_settings(self._spark)
+        require_shared(self._spark, stop_flag.parent)
         outcome: list[list[tuple[R | None, CrossoverError | None]]] = []
         failure: list[BaseException] = []
 
@@ -99,14 +100,14 @@ class SparkFanOut:
                 ended.set()
 
         ended = threading.Event()
-        with _interrupts_raise(stop_flag) as interrupts:
+        with _interrupts_counted() as interrupts:
             threading.Thread(target=job, name="fan-out", daemon=True).start()
-            _await(ended, stop_flag, on_poll)
+            _await(ended, interrupts, stop_flag, on_poll)
             if failure and not interrupts.obeyed:
                 # who ends a whole process group ends Java too; our own signal may come a moment after its death
                 time.sleep(_SIGNAL_SECONDS)
         interrupted = interrupts.obeyed
-        stop_flag.unlink(missing_ok=True)
+        stop_flag.remove()
         if failure:
             raise KeyboardInterrupt if interrupted else failure[0]
         errors = [error for _, error in outcome[0] if error is not None]
@@ -123,8 +124,8 @@ class _Interrupts:
 
 
 @contextlib.contextmanager
-def _interrupts_raise(stop_flag: Path) -> Iterator[_Interrupts]:
-    """The first interrupt raises the flag and no exception, wherever it comes; a second one is a KeyboardInterrupt.
+def _interrupts_counted() -> Iterator[_Interrupts]:
+    """The first interrupt is noted and is no exception, wherever it comes; a second one is a KeyboardInterrupt.
 
     PySpark's own handler cancels every job at an interrupt, which would tear the pieces under way. SIGTERM is obeyed
     where somebody handles it.
@@ -134,8 +135,7 @@ def _interrupts_raise(stop_flag: Path) -> Iterator[_Interrupts]:
     def obey(_signal: int, _frame: FrameType | None) -> None:
         if interrupts.obeyed:
             raise KeyboardInterrupt
-        interrupts.obeyed = True
-        stop_flag.touch()
+        interrupts.obeyed = True  # and no more: a handler must not wait for a lock that its own thread may hold
 
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -148,27 +148,34 @@ def _interrupts_raise(stop_flag: Path) -> Iterator[_Interrupts]:
             signal.signal(number, handler)
 
 
-def _await(ended: threading.Event, stop_flag: Path, on_poll: Callable[[], None]) -> None:
-    """Not by Thread.join(): Python 3.11 takes a thread for ended once that is interrupted."""
+def _await(ended: threading.Event, interrupts: _Interrupts, stop_flag: Place, on_poll: Callable[[], None]) -> None:
+    """Raises the flag once an interrupt was noted. Not by Thread.join(): Python 3.11 takes a thread for ended once
+    that is interrupted."""
+    next_poll, raised = time.monotonic() + _POLL_SECONDS, False
     try:
-        while not ended.wait(0.5):
-            on_poll()
+        while not ended.wait(_LOOK_SECONDS):
+            if interrupts.obeyed and not raised:
+                stop_flag.write_atomically("")
+                raised = True
+            if time.monotonic() >= next_poll:
+                on_poll()
+                next_poll = time.monotonic() + _POLL_SECONDS
     except BaseException:
-        stop_flag.touch()
+        stop_flag.write_atomically("")
         raise
 
 
 class _Obedient(Generic[T, R]):
     """Runs in the Python worker: skips when told to stop, and brings errors meant for the user home as values."""
 
-    def __init__(self, work: Callable[[T], R], stop_flag: Path) -> None:
+    def __init__(self, work: Callable[[T], R], stop_flag: Place) -> None:
         self._work = work
         self._stop_flag = stop_flag
 
     def __call__(self, task: T) -> tuple[R | None, CrossoverError | None]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C reaches the workers too
-        if self._stop_flag.exists():
+        if self._stop_flag.is_file():
             return None, None
         try:
             return self._work(task), None
@@ -181,6 +188,6 @@ class _Obedient(Generic[T, R]):
             return None, self._stopped_by(WarehouseError(f"{where}: cannot be used ({os.strerror(error.errno)})"))
 
     def _stopped_by(self, error: CrossoverError) -> CrossoverError:
-        with contextlib.suppress(OSError):
-            self._stop_flag.touch()
+        with contextlib.suppress(CrossoverError):
+            self._stop_flag.write_atomically("")
         return error

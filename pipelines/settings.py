@@ -13,6 +13,7 @@ MIGRATIONS = "CROSSOVER_MIGRATIONS"
 SOURCE_URL = "CROSSOVER_SOURCE_URL"
 SPARK_MASTER = "CROSSOVER_SPARK_MASTER"
 DYNAMODB_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+S3_KMS_KEY = "CROSSOVER_S3_KMS_KEY"
 
 
 def required(name: str, what: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -27,8 +28,8 @@ def optional(name: str, environment: Mapping[str, str] = os.environ) -> str | No
     return environment.get(name, "").strip() or None
 
 
-def warehouse_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    value = required(WAREHOUSE, "the folder that keeps snapshots, records, dumps and reports", environment)
-    if value.startswith("s3://"):
-        raise UsageError(f"{WAREHOUSE}={value}: a warehouse in S3 is not supported yet; name a folder")
-    return Path(value).expanduser().absolute()
+def warehouse_address(environment: Mapping[str, str] = os.environ) -> str:
+    """An absolute path, or `s3://bucket/prefix`."""
+    what = "the folder, or s3://bucket/prefix, that keeps snapshots, records, dumps and reports"
+    value = required(WAREHOUSE, what, environment)
+    return value if value.startswith("s3://") else str(Path(value).expanduser().absolute())

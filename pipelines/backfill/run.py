@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pyarrow.parquet as pq
 
 from pipelines.backfill.wanted import COLD, Wanted, begin, insisted_on, new_run, same_as_before
 from pipelines.errors import AccountsError, TargetError, UsageError
 from pipelines.migration import Migration
 from pipelines.progress import Progress
+from pipelines.source.drift import require_same_schema
 from pipelines.target.backfill_run import BackfillFolder, BackfillRun, BucketAccount, Watch
 from pipelines.target.client import Address, dynamodb_client
 from pipelines.target.cold_bucket import ColdBucket, selected, write_bucket
 from pipelines.target.describe import require_tables
 from pipelines.target.forecast import Forecast, forecast
-from pipelines.warehouse.dataset import RECORDS, count_bucket, read_bucket
+from pipelines.warehouse.dataset import RECORDS, count_rows, read_bucket
 from pipelines.warehouse.layout import new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import BackfillManifest, RecordsManifest
+from pipelines.warehouse.place import Place
 from pipelines.warehouse.snapshots import checked_id
 
 if TYPE_CHECKING:
@@ -66,7 +65,9 @@ def run_backfill(
                 return read_manifest(begun.path, BackfillManifest, migration.mapping_hash)
         else:
             begun = (None if force else same_as_before(wanted)) or begin(wanted, run_id, force=force)
-        return _write(migration, fan_out, client, begun, begun.run())
+        run = begun.run()
+        require_same_schema(migration.mapping, migration.folder, run.snapshot_id)
+        return _write(migration, fan_out, client, begun, run)
 
 
 def estimate(
@@ -136,8 +137,7 @@ def _require_all_taken(folder: BackfillFolder, accounts: Sequence[BucketAccount]
         return
     codes: Counter[str] = Counter()
     for account in failed:
-        errors = pq.ParquetFile(folder.failed_path(account.bucket)).read(columns=["error"])["error"].to_pylist()
-        codes.update(error.partition(":")[0] for error in errors)
+        codes.update(error.partition(":")[0] for error in folder.errors(account.bucket))
     reasons = ", ".join(f"{count} {code}" for code, count in codes.most_common())
     raise TargetError(
         f"backfill {folder.path.name}: {sum(one.failed for one in failed)} of "
@@ -163,10 +163,10 @@ def _manifest(migration: Migration, run: BackfillRun, accounts: Sequence[BucketA
     )
 
 
-def _records_folder(migration: Migration, run: BackfillRun) -> Path:
+def _records_folder(migration: Migration, run: BackfillRun) -> Place:
     return migration.folder.records(run.snapshot_id) / RECORDS
 
 
-def _rows(records_folder: Path, run: BackfillRun, buckets: Sequence[int]) -> int | None:
+def _rows(records_folder: Place, run: BackfillRun, buckets: Sequence[int]) -> int | None:
     """How many items the buckets hold; None where only some item types are written."""
-    return None if run.item_types else sum(count_bucket(records_folder, bucket) for bucket in buckets)
+    return None if run.item_types else count_rows(records_folder, buckets)

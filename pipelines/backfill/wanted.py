@@ -140,7 +140,7 @@ def _cannot(begun: BackfillRun) -> str:
 def begin(wanted: Wanted, run_id: str, *, force: bool) -> BackfillFolder:
     run = wanted.run(run_id)
     folder = BackfillFolder(wanted.migration.folder.backfill(run_id))
-    if (folder.path / RUN).exists():
+    if (folder.path / RUN).is_file():
         raise StageError(f"backfill {run_id}: there is one already; begin one under another id")
     if not force:
         _require_empty(wanted.migration, wanted.client)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.diff.paths import PathDifference, PathKind
 from pipelines.diff.verdict import plus
-from pipelines.warehouse.layout import write_atomically
 from pipelines.warehouse.manifest import Verdicts
+from pipelines.warehouse.place import MissingError, Place
 
 BUCKETS = "buckets"
 MOST_ATTRIBUTES = 10_000  # whose paths a bucket counts apart
@@ -133,17 +132,17 @@ def top_attributes(accounts: Iterable[BucketAccount]) -> tuple[tuple[AttributeCo
     return top, counter.total - sum(one.count for one in top)
 
 
-def account_file(folder: Path, bucket: int) -> Path:
+def account_file(folder: Place, bucket: int) -> Place:
     """`folder` is the diff's."""
     return folder / BUCKETS / f"bucket={bucket}.json"
 
 
-def read_account(folder: Path, bucket: int) -> BucketAccount | None:
+def read_account(folder: Place, bucket: int) -> BucketAccount | None:
     try:
-        return BucketAccount.model_validate_json(account_file(folder, bucket).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError):
+        return BucketAccount.model_validate_json(account_file(folder, bucket).read_text())
+    except (MissingError, ValidationError):
         return None
 
 
-def write_account(folder: Path, account: BucketAccount) -> None:
-    write_atomically(account_file(folder, account.bucket), account.model_dump_json() + "\n")
+def write_account(folder: Place, account: BucketAccount) -> None:
+    account_file(folder, account.bucket).write_atomically(account.model_dump_json() + "\n")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -22,15 +20,17 @@ from pipelines.errors import AccountsError, WarehouseError
 from pipelines.items.bucket import bucket_of
 from pipelines.warehouse.dataset import RECORDS, bucket_files, reject_batches
 from pipelines.warehouse.manifest import Verdicts
+from pipelines.warehouse.place import Place
+from pipelines.warehouse.scratch import scratch_folder
 
 
 @dataclass(frozen=True)
 class CompareBucket:
     """The work of one task. `folder` is the diff's; `source`, `target`: the records' and the dump's."""
 
-    folder: Path
-    source: Path
-    target: Path
+    folder: Place
+    source: Place
+    target: Place
     buckets: int
     has_rejects: bool
     sensitive: Mapping[str, Sensitive]  # per item type
@@ -47,22 +47,19 @@ class CompareBucket:
             account = self._compare(bucket)
         except (duckdb.Error, pa.ArrowException) as error:  # their messages can quote values
             raise WarehouseError(
-                f"diff, bucket {bucket}: {self.source} or {self.target} is damaged, or the disk is full "
+                f"diff, bucket {bucket}: {self.source} or {self.target} cannot be read, or the disk is full "
                 f"({type(error).__name__})"
             ) from None
         write_account(self.folder, account)
         return account
 
     def _compare(self, bucket: int) -> BucketAccount:
-        scratch = self.folder / f".scratch-{bucket}"
-        try:
-            with (
-                BucketJoin(self._sides(bucket), scratch) as join,
-                DifferenceWriter(differences_file(self.folder, bucket)) as writer,
-            ):
-                return self._judge(bucket, join, writer)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with (
+            scratch_folder(self.folder, f"scratch-{bucket}") as scratch,
+            BucketJoin(self._sides(bucket), scratch) as join,
+            DifferenceWriter(differences_file(self.folder, bucket)) as writer,
+        ):
+            return self._judge(bucket, join, writer)
 
     def _sides(self, bucket: int) -> BucketSides:
         return BucketSides(
@@ -135,7 +132,7 @@ def check_account(account: BucketAccount, with_target: int) -> None:
         )
 
 
-def rejects_of(records: Path, bucket: int, buckets: int) -> pa.Table:
+def rejects_of(records: Place, bucket: int, buckets: int) -> pa.Table:
     """REJECT_COLUMNS of the bucket's rejects. One without a key is in the bucket of its source key's text."""
     own = [_of_bucket(batch, bucket, buckets) for batch in reject_batches(records, REJECT_COLUMNS)]
     return pa.concat_tables(own) if own else _NO_REJECTS

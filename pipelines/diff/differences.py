@@ -6,9 +6,9 @@ Sensitive values are masked in it; `key` and `source_key` are not, since repair 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from pipelines.diff.kernel import Pair
 from pipelines.diff.paths import PathDifference
 from pipelines.diff.verdict import Verdict
+from pipelines.warehouse.place import Place
 
 DIFFERENCES = "differences"
 MAX_PATHS = 200  # of one item
@@ -55,7 +56,7 @@ DIFFERENCE_SCHEMA: pa.Schema = pa.schema(
 )
 
 
-def differences_file(folder: Path, bucket: int) -> Path:
+def differences_file(folder: Place, bucket: int) -> Place:
     """`folder` is the diff's."""
     return folder / DIFFERENCES / f"bucket={bucket}.parquet"
 
@@ -71,29 +72,29 @@ def shortened(text: str | None) -> str | None:
 class DifferenceWriter:
     """Writes one bucket's file under its name when it ends without an error; else leaves none."""
 
-    path: Path
+    place: Place
     rows: int = 0
     _held: list[dict[str, Any]] = field(default_factory=list)
     _held_paths: int = 0
 
     def __enter__(self) -> DifferenceWriter:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._temporary = self.path.with_name(f".{self.path.name}")
-        self._writer = pq.ParquetWriter(self._temporary, DIFFERENCE_SCHEMA, compression="zstd")
+        self._file = self.place.writing()
+        self._writer = pq.ParquetWriter(self._file.sink, DIFFERENCE_SCHEMA, compression="zstd")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._give_up()
+            return
         try:
-            if error is None:
-                self._flush()
-        finally:
+            self._flush()
             self._writer.close()
-        if error is None:
-            self._temporary.replace(self.path)
-        else:
-            self._temporary.unlink()
+            self._file.commit()
+        except BaseException:
+            self._give_up()
+            raise
 
     def write(self, pair: Pair, verdict: Verdict, paths: Iterator[PathDifference]) -> None:
         """Takes `paths` to its end, so that what counts them sees all."""
@@ -103,6 +104,11 @@ class DifferenceWriter:
         self.rows += 1
         if len(self._held) >= BATCH_ROWS or self._held_paths >= BATCH_PATHS:
             self._flush()
+
+    def _give_up(self) -> None:
+        with suppress(Exception):
+            self._writer.close()
+        self._file.abort()
 
     def _flush(self) -> None:
         self._writer.write_batch(pa.RecordBatch.from_pylist(self._held, schema=DIFFERENCE_SCHEMA))

@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from pipelines.diff.verdict import SourceSide, TargetSide
 from pipelines.errors import AccountsError
+from pipelines.warehouse.arrow_files import arrow_dataset
+from pipelines.warehouse.place import Place
 
 MEMORY_LIMIT = "1GB"
 FETCH_ROWS = 1_000
@@ -29,8 +31,8 @@ class BucketSides:
     """`source_files`, `target_files`: the bucket's records. `rejects`: REJECT_COLUMNS of the bucket's rejects."""
 
     bucket: int
-    source_files: tuple[Path, ...]
-    target_files: tuple[Path, ...]
+    source_files: tuple[Place, ...]
+    target_files: tuple[Place, ...]
     rejects: pa.Table
 
 
@@ -67,8 +69,6 @@ class BucketJoin:
 
     def __init__(self, sides: BucketSides, scratch: Path) -> None:
         self._sides = sides
-        self._source_files = [_literal(file) for file in sides.source_files]
-        self._target_files = [_literal(file) for file in sides.target_files]
         self._connection = duckdb.connect(
             config={
                 "threads": 1,
@@ -108,19 +108,19 @@ class BucketJoin:
     def pairs(self) -> Iterator[Pair]:
         """All others, by table, key, item type and source key."""
         if self._number("SELECT count(differing_key) FROM joined"):
-            self._read_items("source_items", self._source_files)
-            self._read_items("target_items", self._target_files)
+            for side, files in self._files.items():
+                if files:
+                    self._connection.execute(_READ_ITEMS[side])
         rows = self._connection.execute(_PAIRS)
         while batch := rows.fetchmany(FETCH_ROWS):
             yield from (_pair(*row) for row in batch)
 
     def _load(self) -> None:
         self._connection.execute(_TABLES)
-        if self._source_files:
-            self._connection.execute(_LOAD_SOURCE, [self._source_files])
-        if self._target_files:
-            self._connection.execute(_LOAD_TARGET, [self._target_files])
-        for side in ("source", "target"):
+        for side, files in self._files.items():
+            if files:
+                self._name_files(side, files)
+                self._connection.execute(_LOAD[side])
             self._check_distinct(side)
         self._connection.register("rejects", self._sides.rejects)
         self._connection.execute(_LOAD_REJECTS)
@@ -133,8 +133,18 @@ class BucketJoin:
                 f"make {'the records' if side == 'source' else 'the dump'} again"
             )
 
-    def _read_items(self, name: str, files: list[str]) -> None:
-        self._connection.execute(_READ_ITEMS[name], [files])
+    @property
+    def _files(self) -> dict[str, tuple[Place, ...]]:
+        return {"source": self._sides.source_files, "target": self._sides.target_files}
+
+    def _name_files(self, side: str, files: tuple[Place, ...]) -> None:
+        """As the relation `<side>_files`: DuckDB reads a disk by itself, and what is elsewhere through Arrow, in both
+        cases the columns of a query only."""
+        paths = [_literal(file.local) for file in files if file.local is not None]
+        if len(paths) == len(files):
+            self._connection.read_parquet(paths, hive_partitioning=False).create_view(f"{side}_files")
+        else:
+            self._connection.register(f"{side}_files", arrow_dataset(files))
 
     def _number(self, query: str) -> int:
         ((number,),) = self._connection.execute(query).fetchall()
@@ -188,16 +198,16 @@ CREATE TEMP TABLE source_items ("table" VARCHAR, key VARCHAR, item VARCHAR);
 CREATE TEMP TABLE target_items ("table" VARCHAR, key VARCHAR, item VARCHAR);
 """
 
-_LOAD_SOURCE = """
+_LOAD = {
+    "source": """
 INSERT INTO source
-SELECT item_type, "table", key, key, source_key, digest, version, size
-FROM read_parquet(?, hive_partitioning = false)
-"""
-
-_LOAD_TARGET = """
+SELECT item_type, "table", key, key, source_key, digest, version, size FROM source_files
+""",
+    "target": """
 INSERT INTO target
-SELECT item_type, "table", key, digest, version, size FROM read_parquet(?, hive_partitioning = false)
-"""
+SELECT item_type, "table", key, digest, version, size FROM target_files
+""",
+}
 
 _TWICE = {
     side: f'SELECT count(*) FROM (SELECT 1 FROM {side} GROUP BY "table", key HAVING count(*) > 1)'  # noqa: S608
@@ -235,12 +245,12 @@ FROM source s FULL OUTER JOIN target t ON s."table" = t."table" AND s.claimed = 
 """
 
 _READ_ITEMS = {
-    name: f"""
-INSERT INTO {name}
-SELECT "table", key, item FROM read_parquet(?, hive_partitioning = false)
+    side: f"""
+INSERT INTO {side}_items
+SELECT "table", key, item FROM {side}_files
 WHERE key IN (SELECT differing_key FROM joined WHERE differing_key IS NOT NULL)
 """  # noqa: S608
-    for name in ("source_items", "target_items")
+    for side in ("source", "target")
 }
 
 _PAIRS = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,9 +17,11 @@ from pipelines.fanout import FanOut
 from pipelines.mapping.compile import compile_mapping
 from pipelines.migration import Migration
 from pipelines.progress import Progress
-from pipelines.warehouse.layout import MANIFEST, new_id, read_manifest, write_atomically, write_manifest
+from pipelines.source.drift import require_same_schema
+from pipelines.warehouse.layout import MANIFEST, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
+from pipelines.warehouse.place import MissingError, Place
 from pipelines.warehouse.snapshots import checked_id, open_snapshot
 
 PLAN = "plan.json"
@@ -44,10 +45,10 @@ class DiffPlan(BaseModel):
     started_at: datetime
 
     @classmethod
-    def read(cls, folder: Path) -> DiffPlan | None:
+    def read(cls, folder: Place) -> DiffPlan | None:
         try:
-            return cls.model_validate_json((folder / PLAN).read_text(encoding="utf-8"))
-        except (OSError, ValidationError):
+            return cls.model_validate_json((folder / PLAN).read_text())
+        except (MissingError, ValidationError):
             return None
 
     def same(self, other: DiffPlan) -> bool:
@@ -75,6 +76,7 @@ def run_diff(
     Raises StageError where the two cannot be compared, AccountsError where the counts do not balance.
     """
     sides = _sides(migration, snapshot_id, dump_id)
+    require_same_schema(migration.mapping, migration.folder, sides.snapshot.id)
     wanted = DiffPlan(
         snapshot_id=sides.records.snapshot_id,
         dump_id=sides.dump.id,
@@ -126,25 +128,24 @@ def _sides(migration: Migration, snapshot_id: str | None, dump_id: str | None) -
 
 def _unfinished(migration: Migration, wanted: DiffPlan) -> str | None:
     diffs = migration.folder.root / "diffs"
-    for entry in sorted(diffs.iterdir() if diffs.is_dir() else (), reverse=True):
+    for entry in reversed(diffs.children()):
         plan = DiffPlan.read(entry)
         if plan is not None and plan.same(wanted) and not (entry / MANIFEST).is_file():
             return entry.name
     return None
 
 
-def _begin(folder: Path, wanted: DiffPlan) -> DiffPlan:
+def _begin(folder: Place, wanted: DiffPlan) -> DiffPlan:
     """The plan to follow: the one that stands in the folder, or `wanted`, which then stands there."""
-    (folder / BUCKETS).mkdir(mode=0o700, parents=True, exist_ok=True)
     earlier = DiffPlan.read(folder)
     if earlier is None:
-        write_atomically(folder / PLAN, wanted.model_dump_json(indent=2) + "\n")
+        (folder / PLAN).write_atomically(wanted.model_dump_json(indent=2) + "\n")
     elif not earlier.same(wanted):
         raise StageError(f"diff {folder.name}: was begun with other records, another dump or mapping; start a new run")
     return earlier or wanted
 
 
-def _work(migration: Migration, folder: Path, sides: _Sides) -> CompareBucket:
+def _work(migration: Migration, folder: Place, sides: _Sides) -> CompareBucket:
     plan = compile_mapping(migration.mapping, sides.snapshot.catalog)
     return CompareBucket(
         folder=folder,
@@ -156,12 +157,11 @@ def _work(migration: Migration, folder: Path, sides: _Sides) -> CompareBucket:
     )
 
 
-def _compare(folder: Path, work: CompareBucket, fan_out: FanOut) -> list[BucketAccount]:
+def _compare(folder: Place, work: CompareBucket, fan_out: FanOut) -> list[BucketAccount]:
     with Progress("diff", work.buckets, "buckets") as progress:
 
         def show() -> None:
-            done = sum(1 for _ in (folder / BUCKETS).glob("[!.]*.json"))
-            progress.advance(done - progress.done)
+            progress.advance(len((folder / BUCKETS).files(".json")) - progress.done)
 
         return fan_out(range(work.buckets), work, stop_flag=folder / ".stop", on_poll=show)
 
@@ -207,7 +207,7 @@ def _check_accounts(manifest: DiffManifest, sides: _Sides) -> None:
             raise AccountsError(f"diff {manifest.id}: {read:,} {what}, there should be {counted:,}")
 
 
-def _write_summary(folder: Path, manifest: DiffManifest, accounts: Sequence[BucketAccount]) -> None:
+def _write_summary(folder: Place, manifest: DiffManifest, accounts: Sequence[BucketAccount]) -> None:
     attributes, other_attributes = top_attributes(accounts)
     summary = DiffSummary(
         migration=manifest.migration,
@@ -216,4 +216,4 @@ def _write_summary(folder: Path, manifest: DiffManifest, accounts: Sequence[Buck
         other_attributes=other_attributes,
         **manifest.model_dump(include=set(DiffSummary.model_fields) & set(DiffManifest.model_fields) - {"migration"}),
     )
-    write_atomically(folder / SUMMARY, summary.model_dump_json(indent=2) + "\n")
+    (folder / SUMMARY).write_atomically(summary.model_dump_json(indent=2) + "\n")

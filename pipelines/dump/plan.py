@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,7 +14,8 @@ from pipelines.mapping.model import Mapping
 from pipelines.migration import Migration
 from pipelines.target.describe import identities
 from pipelines.target.failures import target_errors
-from pipelines.warehouse.layout import MANIFEST, MigrationFolder, write_atomically
+from pipelines.warehouse.layout import MANIFEST, MigrationFolder
+from pipelines.warehouse.place import MissingError, Place
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,16 +40,15 @@ class DumpPlan(BaseModel):
     started_at: datetime
 
     @classmethod
-    def read(cls, folder: Path) -> DumpPlan | None:
+    def read(cls, folder: Place) -> DumpPlan | None:
         """None where there is none, or none that this Crossover wrote."""
         try:
-            return cls.model_validate_json((folder / PLAN).read_text(encoding="utf-8"))
-        except (OSError, ValidationError):
+            return cls.model_validate_json((folder / PLAN).read_text())
+        except (MissingError, ValidationError):
             return None
 
-    def write(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(folder / PLAN, self.model_dump_json(indent=2) + "\n")
+    def write(self, folder: Place) -> None:
+        (folder / PLAN).write_atomically(self.model_dump_json(indent=2) + "\n")
 
     def goes_on(self, earlier: DumpPlan, *, any_segments: bool) -> bool:
         """Whether what `earlier` has read can be kept. Segments by size may differ: a table grows."""
@@ -80,19 +79,19 @@ def new_plan(
 def unfinished(folder: MigrationFolder, plan: DumpPlan, *, any_segments: bool) -> str | None:
     """The newest unfinished dump that `plan` goes on with; none that a later backfill has made stale."""
     dumps = folder.root / "dumps"
-    for entry in sorted(dumps.iterdir() if dumps.is_dir() else (), reverse=True):
+    for entry in reversed(dumps.children()):
         earlier = DumpPlan.read(entry)
         if earlier is None or (entry / MANIFEST).is_file():
             continue
-        if plan.goes_on(earlier, any_segments=any_segments) and not _backfilled_since(folder, earlier.started_at):
+        if plan.goes_on(earlier, any_segments=any_segments) and not _backfilled_since(folder, entry):
             return entry.name
     return None
 
 
-def _backfilled_since(folder: MigrationFolder, moment: datetime) -> bool:
-    """Whether any backfill has left a trace after the moment, finished or not."""
-    traces = (folder.root / "backfills").glob("**/*")
-    return any(trace.stat().st_mtime > moment.timestamp() for trace in traces)
+def _backfilled_since(folder: MigrationFolder, dump: Place) -> bool:
+    """Whether any backfill has left a trace since the dump began, finished or not; by one clock, the warehouse's."""
+    trace, began = (folder.root / "backfills").changed_at(), (dump / PLAN).changed_at()
+    return trace is not None and (began is None or trace >= began)
 
 
 def _segments(mapping: Mapping, client: DynamoDBClient, asked: int | None) -> dict[str, int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
-from pathlib import Path
 
 from pipelines.dump.plan import DumpPlan, new_plan, unfinished
 from pipelines.dump.segment import SEGMENTS, ReadSegment, Segment, SegmentCounts
@@ -16,10 +14,11 @@ from pipelines.mapping.model import Mapping
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.target.client import Address, dynamodb_client
-from pipelines.warehouse.dataset import RECORDS, count_bucket
-from pipelines.warehouse.layout import MANIFEST, new_id, read_manifest, write_manifest
+from pipelines.warehouse.dataset import RECORDS, count_rows
+from pipelines.warehouse.layout import MANIFEST, discard, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import DumpManifest, RecordsManifest
+from pipelines.warehouse.place import Place
 from pipelines.warehouse.snapshots import checked_id, open_snapshot
 
 
@@ -68,12 +67,12 @@ def _buckets_of_records(migration: Migration, snapshot_id: str) -> int | None:
     return read_manifest(folder, RecordsManifest, migration.mapping_hash).buckets
 
 
-def _begin(folder: Path, wanted: DumpPlan, *, resume: bool, any_segments: bool) -> DumpPlan:
+def _begin(folder: Place, wanted: DumpPlan, *, resume: bool, any_segments: bool) -> DumpPlan:
     """The plan to follow: the one that stands in the folder, or `wanted`, which then stands there."""
     if not resume and (folder / MANIFEST).is_file():
         raise StageError(f"dump {folder.name}: is finished, and is not made again; start a new one")
     if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
     earlier = DumpPlan.read(folder)
     if earlier is None:
         wanted.write(folder)
@@ -81,7 +80,6 @@ def _begin(folder: Path, wanted: DumpPlan, *, resume: bool, any_segments: bool) 
         raise StageError(
             f"dump {folder.name}: was begun with another snapshot, mapping, table or segments; start a new one"
         )
-    (folder / SEGMENTS).mkdir(mode=0o700, exist_ok=True)
     return earlier or wanted
 
 
@@ -93,12 +91,11 @@ def _segments(mapping: Mapping, plan: DumpPlan) -> list[Segment]:
     ]
 
 
-def _read(folder: Path, segments: list[Segment], work: ReadSegment, fan_out: FanOut) -> list[SegmentCounts]:
+def _read(folder: Place, segments: list[Segment], work: ReadSegment, fan_out: FanOut) -> list[SegmentCounts]:
     with Progress("dump", len(segments), "segments") as progress:
 
         def show() -> None:
-            done = sum(1 for _ in (folder / SEGMENTS).glob("[!.]*.json"))
-            progress.advance(done - progress.done)
+            progress.advance(len((folder / SEGMENTS).files(".json")) - progress.done)
 
         return fan_out(segments, work, stop_flag=folder / ".stop", on_poll=show)
 
@@ -120,9 +117,9 @@ def _manifest(migration: Migration, dump_id: str, plan: DumpPlan, counts: list[S
     )
 
 
-def _check_accounts(folder: Path, manifest: DumpManifest) -> None:
+def _check_accounts(folder: Place, manifest: DumpManifest) -> None:
     """The segments' counts against the rows that the files really hold."""
-    rows = sum(count_bucket(folder / RECORDS, bucket) for bucket in range(manifest.buckets))
+    rows = count_rows(folder / RECORDS, range(manifest.buckets))
     if rows != manifest.items:
         raise AccountsError(
             f"dump {manifest.id}: the segments counted {manifest.items:,} items, the files hold {rows:,}; "

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +18,9 @@ from pipelines.target.client import Address
 from pipelines.target.record import target_record
 from pipelines.target.scan import READ_TIMEOUT_SECONDS, Scanner, WireItem
 from pipelines.target.wire import Wire
-from pipelines.warehouse.dataset import RECORDS, BucketWriter
-from pipelines.warehouse.layout import write_atomically
+from pipelines.warehouse.dataset import RECORDS, BucketWriter, bucket_folder
+from pipelines.warehouse.in_parallel import each
+from pipelines.warehouse.place import MissingError, Place
 
 SEGMENTS = "segments"
 BATCH_ROWS = 10_000
@@ -61,7 +61,7 @@ class ReadSegment:
     """The work of one task. `folder` is the dump's."""
 
     address: Address
-    folder: Path
+    folder: Place
     plan: MigrationPlan
     buckets: int
 
@@ -71,33 +71,37 @@ class ReadSegment:
         if done is not None:
             return done
         records_folder = self.folder / RECORDS
-        remove_part(records_folder, segment.part)
+        remove_part(records_folder, segment.part, self.buckets)
         rows = _Rows(segment, KeyMatcher(self.plan), self.buckets)
         with Wire(self.address, 1, READ_TIMEOUT_SECONDS) as wire, BucketWriter(records_folder, segment.part) as writer:
             pages = Scanner(wire).pages(segment.table, segment.number, segment.of)
             for batch in _batches(rows.of(chain.from_iterable(pages))):
                 writer.write(batch)
         counts = rows.counts()
-        write_atomically(counts_path(self.folder, segment), counts.model_dump_json() + "\n")
+        counts_place(self.folder, segment).write_atomically(counts.model_dump_json() + "\n")
         return counts
 
 
-def counts_path(folder: Path, segment: Segment) -> Path:
+def counts_place(folder: Place, segment: Segment) -> Place:
     return folder / SEGMENTS / f"{segment.part}.json"
 
 
-def counts_of(folder: Path, segment: Segment) -> SegmentCounts | None:
+def counts_of(folder: Place, segment: Segment) -> SegmentCounts | None:
     try:
-        return SegmentCounts.model_validate_json(counts_path(folder, segment).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError):
+        return SegmentCounts.model_validate_json(counts_place(folder, segment).read_text())
+    except (MissingError, ValidationError):
         return None
 
 
-def remove_part(records_folder: Path, part: str) -> None:
+def remove_part(records_folder: Place, part: str, buckets: int) -> None:
     """What an attempt that was killed has left: finished files of some buckets, unfinished ones of others."""
-    for bucket in records_folder.glob("bucket=*"):
-        for name in (f"{part}.parquet", f".{part}.parquet"):
-            (bucket / name).unlink(missing_ok=True)
+
+    def remove(bucket: int) -> None:
+        file = bucket_folder(records_folder, bucket) / f"{part}.parquet"
+        file.remove()
+        file.remove_unfinished()
+
+    each(remove, range(buckets), records_folder)
 
 
 class _Rows:

@@ -9,20 +9,21 @@ backfills/<run_id>/run.json                    what is to be written, before any
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.progress import Progress
 from pipelines.target.batch_write import Failure
 from pipelines.warehouse.dataset import write_table
-from pipelines.warehouse.layout import MANIFEST, write_atomically
+from pipelines.warehouse.in_parallel import each
+from pipelines.warehouse.layout import MANIFEST
 from pipelines.warehouse.manifest import FORMAT
+from pipelines.warehouse.place import MissingError, Place
 
 RUN = "run.json"
 
@@ -75,14 +76,14 @@ class BucketAccount(_Frozen):
 class BackfillFolder:
     """`backfills/<run_id>/`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self.stop_flag = path / ".stop"
 
     def begin(self, run: BackfillRun) -> None:
         for folder in (self.path, self.path / "buckets", self.path / "failed", self.path / "progress"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self.path / RUN, run.model_dump_json(indent=2) + "\n")
+            folder.make_folder()
+        (self.path / RUN).write_atomically(run.model_dump_json(indent=2) + "\n")
 
     @property
     def is_finished(self) -> bool:
@@ -91,23 +92,25 @@ class BackfillFolder:
     def run(self) -> BackfillRun:
         """Raises WarehouseError where it cannot be read."""
         try:
-            return BackfillRun.model_validate_json((self.path / RUN).read_text(encoding="utf-8"))
-        except (OSError, ValidationError):
+            return BackfillRun.model_validate_json((self.path / RUN).read_text())
+        except (MissingError, ValidationError):
             raise WarehouseError(f"{self.path / RUN}: damaged, or of another Crossover; remove its folder") from None
 
     def account(self, bucket: int) -> BucketAccount | None:
         """None while the bucket is not done."""
         path = self._account_path(bucket)
         try:
-            return BucketAccount.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return BucketAccount.model_validate_json(path.read_text())
+        except MissingError:
             return None
-        except (OSError, ValidationError):
+        except ValidationError:
             raise WarehouseError(f"{path}: damaged; remove it and the bucket is written again") from None
 
     def accounts(self, buckets: Iterable[int]) -> list[BucketAccount]:
         """Of those that are done."""
-        return [account for bucket in buckets if (account := self.account(bucket)) is not None]
+        done = self._with_account()
+        found = each(self.account, [bucket for bucket in buckets if bucket in done], self.path)
+        return [account for account in found if account is not None]
 
     def finish_bucket(self, account: BucketAccount, failures: Sequence[Failure]) -> None:
         """The failures first, the account last and atomically. Raises AccountsError where it does not balance."""
@@ -115,33 +118,47 @@ class BackfillFolder:
         failed = self.failed_path(account.bucket)
         if failures:
             rows = [{"table": one.table, "key": one.key, "error": one.error} for one in failures]
-            write_table(pa.Table.from_pylist(rows, schema=FAILED_SCHEMA), failed)
-            _sync(failed)
+            write_table(pa.Table.from_pylist(rows, schema=FAILED_SCHEMA), failed, durable=True)
         else:
-            failed.unlink(missing_ok=True)  # of an earlier attempt
-        write_atomically(self._account_path(account.bucket), account.model_dump_json() + "\n")
-        self._progress_path(account.bucket).unlink(missing_ok=True)
+            failed.remove()  # of an earlier attempt
+        self._account_path(account.bucket).write_atomically(account.model_dump_json() + "\n")
+        if self.path.local is not None:
+            self._progress_path(account.bucket).remove()
+
+    def errors(self, bucket: int) -> list[str]:
+        """Of the items that DynamoDB did not take, its code and message."""
+        with self.failed_path(bucket).open_input() as file:
+            return [str(error) for error in pq.read_table(file, columns=["error"])["error"].to_pylist()]
 
     def reopen_bucket(self, bucket: int) -> None:
-        self._account_path(bucket).unlink(missing_ok=True)
+        self._account_path(bucket).remove()
 
     def report_progress(self, bucket: int, items: int) -> None:
-        self._progress_path(bucket).write_text(str(items), encoding="ascii")
+        """On a disk only: S3 charges for each write, and its progress line is content with whole buckets."""
+        path = self._progress_path(bucket).local
+        if path is not None:
+            path.write_text(str(items), encoding="ascii")
 
     def progress(self, bucket: int) -> int:
-        """Items of a bucket under way."""
+        """Items of a bucket under way, as far as they were reported."""
+        path = self._progress_path(bucket).local
         try:
-            return int(self._progress_path(bucket).read_text(encoding="ascii") or 0)
+            return int(path.read_text(encoding="ascii") or 0) if path is not None else 0
         except (FileNotFoundError, ValueError):
             return 0
 
-    def failed_path(self, bucket: int) -> Path:
+    def failed_path(self, bucket: int) -> Place:
         return self.path / "failed" / f"bucket={bucket}.parquet"
 
-    def _account_path(self, bucket: int) -> Path:
+    def _with_account(self) -> set[int]:
+        """From the names alone, in one listing."""
+        names = (file.name.removesuffix(".json") for file in (self.path / "buckets").files(".json"))
+        return {int(name) for name in names if name.isdecimal()}
+
+    def _account_path(self, bucket: int) -> Place:
         return self.path / "buckets" / f"{bucket}.json"
 
-    def _progress_path(self, bucket: int) -> Path:
+    def _progress_path(self, bucket: int) -> Place:
         return self.path / "progress" / str(bucket)
 
 
@@ -162,23 +179,14 @@ class Watch:
         self._progress.advance(max(self._finished_items + under_way - self._progress.done, 0))
 
 
-def newest_run(backfills: Path) -> BackfillFolder | None:
+def newest_run(backfills: Place) -> BackfillFolder | None:
     """The run below `backfills/` that was begun last, finished or not. An older one that is unfinished stays so: what
     it wrote may have been overwritten since. Raises WarehouseError."""
-    entries = backfills.iterdir() if backfills.is_dir() else ()
-    begun = [BackfillFolder(entry) for entry in entries if (entry / RUN).is_file()]
+    begun = [BackfillFolder(entry) for entry in backfills.children() if (entry / RUN).is_file()]
     return max(begun, key=lambda folder: (folder.run().started_at, folder.path.name), default=None)
 
 
-def newest_unfinished(backfills: Path) -> BackfillFolder | None:
+def newest_unfinished(backfills: Place) -> BackfillFolder | None:
     """The run that was begun last, unless it is finished. Raises WarehouseError."""
     newest = newest_run(backfills)
     return None if newest is None or newest.is_finished else newest
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

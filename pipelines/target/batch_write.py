@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ConnectionError as CannotConnect
 
+from pipelines.aws import origin
 from pipelines.errors import TargetError
 from pipelines.target.batch import Batch, unprocessed
-from pipelines.target.failures import no_answer, origin, refusal
+from pipelines.target.failures import no_answer, refusal
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.wire import Answer, Refusal, Wire
 

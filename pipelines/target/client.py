@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ProfileNotFound
-from botocore.session import Session
+from botocore.exceptions import BotoCoreError
 
+from pipelines.aws import aws_region, aws_session
 from pipelines.errors import UsageError
-from pipelines.settings import optional
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60  # a scan's page of 1 MB from a slow stand-in
 ATTEMPTS = 4  # some seconds, so that a wrong endpoint is told soon
-REGION = "AWS_REGION"
 
 
 @dataclass(frozen=True)
@@ -38,28 +36,14 @@ class Address:
         return cls(client.meta.endpoint_url, client.meta.region_name)
 
 
-def aws_session() -> Session:
-    """Settings and credentials as AWS's own tools find them. Raises UsageError where the profile is missing."""
-    try:
-        session = Session()
-        session.get_scoped_config()
-    except ProfileNotFound:
-        raise UsageError("AWS_PROFILE names a profile that AWS's configuration files do not have") from None
-    except BotoCoreError as error:
-        raise UsageError(f"AWS's configuration files cannot be used ({type(error).__name__})") from None
-    return session
-
-
 def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
     """A client for calls that are not hot; it retries throttling and passing faults ATTEMPTS times.
 
     Raises UsageError, naming the variable, where no region or a profile that does not exist is set. Calls are to
     be made inside `target_errors`.
     """
-    session = boto3.Session(botocore_session=aws_session())
-    region = optional(REGION) or (session.region_name or "").strip()  # botocore itself knows AWS_DEFAULT_REGION only
-    if not region:
-        raise UsageError(f"{REGION} is not set: the region of the DynamoDB tables, `eu-central-1`")
+    settings = aws_session()
+    session, region = boto3.Session(botocore_session=settings), aws_region(settings, "the DynamoDB tables")
     try:
         return session.client(
             "dynamodb",

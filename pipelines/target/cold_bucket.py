@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +16,7 @@ from pipelines.target.client import Address
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.wire import Wire
 from pipelines.warehouse.dataset import read_bucket
+from pipelines.warehouse.place import Place
 
 _COLUMNS = ("item_type", "table", "key", "item", "version")
 _ROWS_AT_ONCE = 1_000
@@ -28,8 +28,8 @@ class ColdBucket:
     """A task; picklable. `item_types`: only these, or all where empty."""
 
     address: Address
-    records_folder: Path
-    run_folder: Path
+    records_folder: Place
+    run_folder: Place
     bucket: int
     item_types: tuple[str, ...] = ()
     policy: RetryPolicy = field(default_factory=RetryPolicy)

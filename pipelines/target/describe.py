@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelines.aws import origin
 from pipelines.errors import TargetError
 from pipelines.mapping.model import Mapping
-from pipelines.target.failures import origin, target_errors
+from pipelines.target.failures import target_errors
 from pipelines.target.table_shape import TableShape
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipelines.aws import NO_CREDENTIALS, UNREACHABLE, origin
 from pipelines.errors import TargetError
 
 if TYPE_CHECKING:
@@ -39,15 +39,6 @@ _BAD_CREDENTIALS = frozenset(
     }
 )
 _EXPIRED = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
-_NO_CREDENTIALS = (
-    exceptions.NoCredentialsError,
-    exceptions.PartialCredentialsError,
-    exceptions.CredentialRetrievalError,
-    exceptions.TokenRetrievalError,
-    exceptions.SSOError,
-    exceptions.LoginError,
-)
-_UNREACHABLE = (exceptions.ConnectionError, exceptions.HTTPClientError)
 
 
 @contextmanager
@@ -87,7 +78,7 @@ def refusal(code: str, action: str, table: str | None, endpoint: str) -> TargetE
 def no_answer(error: BotoCoreError, action: str, endpoint: str) -> TargetError:
     """The error where nothing that DynamoDB said explains it."""
     where = origin(endpoint)
-    if isinstance(error, _NO_CREDENTIALS):
+    if isinstance(error, NO_CREDENTIALS):
         return TargetError(
             f"{where}: no usable AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         )
@@ -97,14 +88,6 @@ def no_answer(error: BotoCoreError, action: str, endpoint: str) -> TargetError:
         return TargetError(f"{where}: the proxy cannot be reached; check HTTPS_PROXY and NO_PROXY")
     if isinstance(error, exceptions.ReadTimeoutError):
         return TargetError(f"{where}: no answer to {action} in time; check the endpoint, then run again")
-    if isinstance(error, _UNREACHABLE):
+    if isinstance(error, UNREACHABLE):
         return TargetError(f"{where}: cannot be reached; check AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION and the network")
     return TargetError(f"{where}: {action} failed ({type(error).__name__})")
-
-
-def origin(endpoint: str) -> str:
-    """Scheme, host and port of a URL: what a message may show of it."""
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"

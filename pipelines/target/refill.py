@@ -6,12 +6,12 @@ import base64
 import json
 from collections.abc import Iterator
 from itertools import groupby, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.items.bucket import DEFAULT_BUCKETS
 from pipelines.items.record import VERSION_ATTRIBUTE
 from pipelines.warehouse.dataset import read_bucket
+from pipelines.warehouse.place import Place
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BATCH = 25  # of BatchWriteItem
 
 
-def refill(client: DynamoDBClient, dump_folder: Path, buckets: int = DEFAULT_BUCKETS) -> int:
+def refill(client: DynamoDBClient, dump_folder: Place, buckets: int = DEFAULT_BUCKETS) -> int:
     """Writes every dumped item, wrong ones too, with the version it had. Returns how many."""
     count = 0
     for table, items in groupby(_items(dump_folder, buckets), key=lambda pair: pair[0]):
@@ -29,7 +29,7 @@ def refill(client: DynamoDBClient, dump_folder: Path, buckets: int = DEFAULT_BUC
     return count
 
 
-def _items(dump_folder: Path, buckets: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _items(dump_folder: Place, buckets: int) -> Iterator[tuple[str, dict[str, Any]]]:
     for bucket in range(buckets):
         rows = read_bucket(dump_folder / "records", bucket, ["table", "item", "version"]).sort_by("table")
         for table, text, version in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):

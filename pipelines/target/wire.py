@@ -21,7 +21,8 @@ from botocore.exceptions import HTTPClientError as NoAnswer
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from pipelines.target.client import CONNECT_TIMEOUT_SECONDS, Address, aws_session
+from pipelines.aws import aws_session
+from pipelines.target.client import CONNECT_TIMEOUT_SECONDS, Address
 from pipelines.target.failures import THROTTLED, no_answer
 
 _VERSION = "DynamoDB_20120810"

@@ -9,7 +9,7 @@ A folder without `manifest.json` is unfinished and is never read as whole.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import secrets
 import time
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from pipelines.errors import StageError, WarehouseError
+from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.manifest import FORMAT, Manifest
+from pipelines.warehouse.place import MissingError, Place
 
 MANIFEST = "manifest.json"
 
@@ -30,46 +32,41 @@ M = TypeVar("M", bound=Manifest)
 class MigrationFolder:
     """The part of the warehouse that belongs to one migration."""
 
-    root: Path
+    root: Place
 
     @classmethod
-    def open(cls, warehouse: Path, migration: str) -> MigrationFolder:
-        """Makes the folders, readable by their owner only. Raises WarehouseError where that cannot be done."""
-        folder = cls(warehouse / migration)
-        try:
-            warehouse.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.root.mkdir(mode=0o700, exist_ok=True)
-            probe = folder.root / f".probe-{secrets.token_hex(4)}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise WarehouseError(f"warehouse {warehouse}: cannot be written ({error.strerror})") from error
+    def open(cls, warehouse: Place | Path, migration: str) -> MigrationFolder:
+        """Makes the folders, readable by their owner only. Raises WarehouseError where nothing can be written."""
+        folder = cls(Place.of(warehouse) / migration)
+        folder.root.make_folder()
+        probe = folder.root / f".probe-{secrets.token_hex(4)}"
+        probe.write_atomically("")
+        probe.remove()
         return folder
 
-    def snapshot(self, snapshot_id: str) -> Path:
+    def snapshot(self, snapshot_id: str) -> Place:
         return self.root / "snapshots" / snapshot_id
 
-    def records(self, snapshot_id: str) -> Path:
+    def records(self, snapshot_id: str) -> Place:
         return self.root / "records" / snapshot_id
 
-    def backfill(self, run_id: str) -> Path:
+    def backfill(self, run_id: str) -> Place:
         return self.root / "backfills" / run_id
 
-    def dump(self, dump_id: str) -> Path:
+    def dump(self, dump_id: str) -> Place:
         return self.root / "dumps" / dump_id
 
-    def diff(self, run_id: str) -> Path:
+    def diff(self, run_id: str) -> Place:
         return self.root / "diffs" / run_id
 
-    def report(self, run_id: str) -> Path:
+    def report(self, run_id: str) -> Place:
         return self.root / "reports" / run_id
 
     def finished(self, stage: str) -> list[str]:
         """Ids below `snapshots`, `records`, `backfills`, `dumps` or `diffs` that are whole, oldest first."""
         folder = self.root / stage
-        return (
-            sorted(entry.name for entry in folder.iterdir() if (entry / MANIFEST).is_file()) if folder.is_dir() else []
-        )
+        whole = each(lambda entry: (entry / MANIFEST).is_file(), entries := folder.children(), folder)
+        return [entry.name for entry, is_whole in zip(entries, whole, strict=True) if is_whole]
 
     def latest(self, stage: str, what_to_do: str) -> str:
         """The newest whole id of a stage. Raises StageError, with `what_to_do`, where there is none."""
@@ -86,22 +83,20 @@ def new_id() -> str:
     return f"{clock}-{nanoseconds // 1000:05x}{secrets.token_hex(1)}"
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """The file is there whole or not at all, whatever happens."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with temporary.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Place, manifest: Manifest) -> None:
     """Atomically, and last of all a stage writes."""
-    write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    (folder / MANIFEST).write_atomically(manifest.model_dump_json(indent=2) + "\n")
 
 
-def read_manifest(folder: Path, model: type[M], mapping_hash: str | None = None) -> M:
+def discard(folder: Place) -> None:
+    """Removes what a stage wrote. The manifest, should it be there, goes first: a half-removed run must not look
+    whole. What cannot be removed stays, unfinished."""
+    with contextlib.suppress(WarehouseError):
+        (folder / MANIFEST).remove()
+        folder.remove_tree()
+
+
+def read_manifest(folder: Place, model: type[M], mapping_hash: str | None = None) -> M:
     """The manifest of a finished stage.
 
     Raises WarehouseError where it is missing, unreadable or of a newer format, and StageError where it was made
@@ -109,11 +104,9 @@ def read_manifest(folder: Path, model: type[M], mapping_hash: str | None = None)
     """
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        text = path.read_text()
+    except MissingError:
         raise WarehouseError(f"{folder}: no such run, or it did not finish (no {MANIFEST})") from None
-    except OSError as error:
-        raise WarehouseError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         header = Manifest.model_validate_json(text, extra="ignore")
     except ValidationError:

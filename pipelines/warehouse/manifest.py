@@ -35,14 +35,24 @@ class TableCounts(_Frozen):
     files: tuple[str, ...]  # relative to the snapshot's folder
 
 
+class RdsExportOrigin(_Frozen):
+    """Which RDS export a snapshot was read from. The RDS snapshot's ARN and time as the export tells them."""
+
+    task: str
+    location: str
+    source_arn: str | None
+    snapshot_time: str | None
+
+
 class SnapshotManifest(Manifest):
     stage: str = "snapshot"
-    taken: str  # "live"
+    taken: str  # "live" or "rds-export"
     source: str  # host, port and database, without user or password
     captured: bool  # whether the ledger was installed
     catalog: Catalog
     columns: dict[str, tuple[str, ...]]  # per "schema.table", the columns that were read
     tables: dict[str, TableCounts]  # per "schema.table"
+    export: RdsExportOrigin | None = None  # where it was taken so
 
 
 class EmbedCounts(_Frozen):

@@ -19,6 +19,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from pipelines.items.record import REJECT_SCHEMA
 from pipelines.warehouse.dataset import RECORDS, REJECTS, BucketWriter, write_table
+from pipelines.warehouse.place import Place
 
 _COUNTS_DDL = "item_type string, reason string, rows long, repeated long"
 
@@ -40,11 +41,11 @@ class WrittenRows:
     repeated: int
 
 
-def write_rows(rows: DataFrame, dataset: Path, buckets: int, tasks: int) -> WrittenRows:
+def write_rows(rows: DataFrame, dataset: Place | Path, buckets: int, tasks: int) -> WrittenRows:
     """`rows` as `pipelines.mapping.bulk.item_rows` makes them, into `<dataset>/records` and `<dataset>/rejects`."""
     tasks = min(tasks, buckets)
     placed = rows.repartitionById(tasks, F.pmod(F.col("bucket"), F.lit(tasks)))
-    counted = placed.mapInArrow(_Sink(dataset), _COUNTS_DDL).collect()
+    counted = placed.mapInArrow(_Sink(Place.of(dataset)), _COUNTS_DDL).collect()
     totals: Counter[tuple[str, str | None]] = Counter()
     for item_type, reason, count, _ in counted:
         totals[item_type, reason] += count
@@ -54,7 +55,7 @@ def write_rows(rows: DataFrame, dataset: Path, buckets: int, tasks: int) -> Writ
 
 @dataclass(frozen=True)
 class _Sink:
-    dataset: Path
+    dataset: Place
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
@@ -67,6 +68,9 @@ class _Sink:
                 table = pa.Table.from_batches([batch])
                 counts.update(_counted(table))
                 hashes.append(table["key_hash"].drop_null())
+                if table["reason"].null_count == table.num_rows:
+                    writer.write(table)
+                    continue
                 good = pc.is_null(table["reason"])
                 writer.write(table.filter(good))
                 rejects.append(table.filter(pc.invert(good)).select(REJECT_SCHEMA.names).cast(REJECT_SCHEMA))

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T  # noqa: N812
 
 from pipelines.errors import WarehouseError
 from pipelines.items.source_type import RAW_SUFFIX, TEMPORAL, Kind
 from pipelines.mapping.catalog import Table
+from pipelines.warehouse.arrow_files import arrow_dataset
+from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.manifest import SnapshotManifest
+from pipelines.warehouse.place import Place
+from pipelines.warehouse.spark_files import read_files
 
 _SPARK_TYPES: dict[Kind, T.DataType] = {
     Kind.INTEGER: T.LongType(),
@@ -31,7 +36,7 @@ class SnapshotTables:
     """
 
     spark: SparkSession
-    folder: Path
+    folder: Place
     manifest: SnapshotManifest
 
     def __call__(self, table: Table, columns: tuple[str, ...]) -> DataFrame:
@@ -42,23 +47,32 @@ class SnapshotTables:
         schema = physical_schema(table, columns)
         if not counts.files:
             return self.spark.createDataFrame([], schema)
+        files = self.files(table)
+        if self.folder.local is None:
+            return read_files(self.spark, files, schema)
         return (
             self.spark.read.schema(schema)
             .option("__globPaths__", "false")  # a table may be called `a*`
-            .parquet(*map(str, self.files(table)))
+            .parquet(*map(str, files))
         )
 
-    def files(self, table: Table) -> list[Path]:
-        return [self._existing(file) for file in self.manifest.tables[str(table.ref)].files]
+    def files(self, table: Table) -> list[Place]:
+        return each(self._existing, self.manifest.tables[str(table.ref)].files, self.folder)
+
+    def for_duckdb(self, table: Table) -> list[Path] | ds.Dataset:
+        """The files of a disk by their paths; those in S3 as Arrow reads them."""
+        files = self.files(table)
+        paths = [file.local for file in files if file.local is not None]
+        return paths if len(paths) == len(files) else arrow_dataset(files)
 
     def rows(self, table: Table) -> int:
         return self.manifest.tables[str(table.ref)].rows
 
-    def _existing(self, file: str) -> Path:
-        path = self.folder / file
-        if not path.is_file():
-            raise WarehouseError(f"{path}: missing; the snapshot is damaged, take a new one")
-        return path
+    def _existing(self, file: str) -> Place:
+        place = self.folder / file
+        if not place.is_file():
+            raise WarehouseError(f"{place}: missing; the snapshot is damaged, take a new one")
+        return place
 
 
 def physical_schema(table: Table, columns: tuple[str, ...]) -> T.StructType:

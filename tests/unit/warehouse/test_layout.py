@@ -9,7 +9,9 @@ import pytest
 from pipelines.errors import WarehouseError
 from pipelines.warehouse.layout import MANIFEST, MigrationFolder, new_id, read_manifest
 from pipelines.warehouse.manifest import DumpManifest
+from pipelines.warehouse.place import Place
 from pipelines.warehouse.snapshots import checked_id
+from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.unit
 
@@ -25,10 +27,10 @@ def test_ids_made_one_after_the_other_sort_so() -> None:
 def test_what_is_no_manifest_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / MANIFEST).write_bytes(content)
     with pytest.raises(WarehouseError, match="not a manifest of Crossover, or damaged"):
-        read_manifest(tmp_path, DumpManifest)
+        read_manifest(Place.of(tmp_path), DumpManifest)
 
 
 def test_the_warehouse_is_its_owners_alone(tmp_path: Path) -> None:
     folder = MigrationFolder.open(tmp_path / "deep" / "warehouse", "shop")
     assert (tmp_path / "deep" / "warehouse").stat().st_mode & 0o777 == 0o700
-    assert folder.root.stat().st_mode & 0o777 == 0o700
+    assert on_disk(folder.root).stat().st_mode & 0o777 == 0o700

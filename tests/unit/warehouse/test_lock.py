@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from pipelines.errors import StageError
-from pipelines.warehouse.lock import STALE_SECONDS, stage_lock
+from pipelines.warehouse.lock import stage_lock
+from pipelines.warehouse.lock_owner import STALE_SECONDS
+from pipelines.warehouse.place import Place
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +25,7 @@ def held(root: Path) -> Path:
 
 def leave_behind(root: Path, seconds_old: float = 0.0, **changes: Any) -> None:
     """A lock as its owner wrote it, with some of it changed, whose heart beat last so long ago."""
-    with stage_lock(root, "dump", "old"):
+    with stage_lock(Place.of(root), "dump", "old"):
         content = json.loads(held(root).read_text(encoding="utf-8"))
     held(root).write_text(json.dumps(content | changes), encoding="utf-8")
     beat = held(root).stat().st_mtime - seconds_old
@@ -31,10 +33,13 @@ def leave_behind(root: Path, seconds_old: float = 0.0, **changes: Any) -> None:
 
 
 def test_it_is_held_once_and_gone_afterwards(tmp_path: Path) -> None:
-    with stage_lock(tmp_path, "dump", "first"):
-        with pytest.raises(StageError, match="dump: run first is under way"), stage_lock(tmp_path, "dump", "second"):
+    with stage_lock(Place.of(tmp_path), "dump", "first"):
+        with (
+            pytest.raises(StageError, match="dump: run first is under way"),
+            stage_lock(Place.of(tmp_path), "dump", "second"),
+        ):
             pass
-        with stage_lock(tmp_path, "diff", "other"):
+        with stage_lock(Place.of(tmp_path), "diff", "other"):
             pass
     assert not held(tmp_path).exists()
 
@@ -43,13 +48,13 @@ def test_one_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     leave_behind(tmp_path, pid=child.pid)
-    with stage_lock(tmp_path, "dump", "next"):
+    with stage_lock(Place.of(tmp_path), "dump", "next"):
         assert "next" in held(tmp_path).read_text(encoding="utf-8")
 
 
 def test_one_of_a_process_whose_number_another_has_now_is_taken_over(tmp_path: Path) -> None:
     leave_behind(tmp_path, started="1")
-    with stage_lock(tmp_path, "dump", "next"):
+    with stage_lock(Place.of(tmp_path), "dump", "next"):
         pass
 
 
@@ -60,24 +65,24 @@ def test_one_of_another_machine_is_stale_once_its_heart_stops(tmp_path: Path, ho
     if host:
         other["host"] = host
     leave_behind(tmp_path, **other)
-    with pytest.raises(StageError, match="run old is under way"), stage_lock(tmp_path, "dump", "next"):
+    with pytest.raises(StageError, match="run old is under way"), stage_lock(Place.of(tmp_path), "dump", "next"):
         pass
     held(tmp_path).unlink()
     leave_behind(tmp_path, STALE_SECONDS + 1, **other)
-    with stage_lock(tmp_path, "dump", "next"):
+    with stage_lock(Place.of(tmp_path), "dump", "next"):
         pass
 
 
 def test_a_clock_that_is_wrong_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_behind(tmp_path, kernel="another boot")
     monkeypatch.setattr("time.time", lambda: held(tmp_path).stat().st_mtime + 10 * STALE_SECONDS)
-    with pytest.raises(StageError, match="run old is under way"), stage_lock(tmp_path, "dump", "next"):
+    with pytest.raises(StageError, match="run old is under way"), stage_lock(Place.of(tmp_path), "dump", "next"):
         pass
 
 
 def test_a_damaged_one_is_taken_over(tmp_path: Path) -> None:
     leave_behind(tmp_path)
     held(tmp_path).write_text("{", encoding="utf-8")
-    with stage_lock(tmp_path, "dump", "next"):
+    with stage_lock(Place.of(tmp_path), "dump", "next"):
         pass
     assert sorted(entry.name for entry in (tmp_path / "locks").iterdir()) == [".starters"]

@@ -1,0 +1,52 @@
+"""AWS's own settings and credentials, as AWS's own tools find them, for every service that is called."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.session import Session
+
+from pipelines.errors import UsageError
+from pipelines.settings import optional
+
+REGION = "AWS_REGION"
+
+NO_CREDENTIALS = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.TokenRetrievalError,
+    exceptions.SSOError,
+    exceptions.LoginError,
+)
+UNREACHABLE = (exceptions.ConnectionError, exceptions.HTTPClientError)
+
+
+def aws_session() -> Session:
+    """Raises UsageError where the profile is missing or the configuration files cannot be used."""
+    try:
+        session = Session()
+        session.get_scoped_config()
+    except ProfileNotFound:
+        raise UsageError("AWS_PROFILE names a profile that AWS's configuration files do not have") from None
+    except BotoCoreError as error:
+        raise UsageError(f"AWS's configuration files cannot be used ({type(error).__name__})") from None
+    return session
+
+
+def aws_region(session: Session, whose: str) -> str:
+    """The region that is set; botocore itself knows AWS_DEFAULT_REGION only. Raises UsageError, naming `whose`."""
+    region = optional(REGION) or str(session.get_config_variable("region") or "").strip()
+    if not region:
+        raise UsageError(f"{REGION} is not set: the region of {whose}, `eu-central-1`")
+    return region
+
+
+def origin(endpoint: str) -> str:
+    """Scheme, host and port of a URL: what a message may show of it."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
