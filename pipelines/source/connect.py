@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import psycopg
-from psycopg import Connection, IsolationLevel, errors, sql
+from psycopg import Connection, IsolationLevel, sql
 from psycopg import connect as open_connection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from pipelines.errors import SourceError, UsageError
+from pipelines.errors import SourceError
 from pipelines.mapping.model import Mapping
 from pipelines.settings import required
+from pipelines.source.address import SCHEMES, source_address
+from pipelines.source.login import CONNECT_SECONDS, login, open_session
+from pipelines.source.server_error import describe
+from pipelines.source.session_limits import session_limits
 
-SCHEMES = ("postgresql://", "postgres://")
-CONNECT_SECONDS = 10
+__all__ = [
+    "CONNECT_SECONDS",
+    "SCHEMES",
+    "SESSION",
+    "check_url",
+    "connect",
+    "connection_string",
+    "describe",
+    "identity",
+    "open_session",
+    "pin_statement",
+    "source_url",
+]
 
 SESSION = (
     ("TimeZone", "UTC"),
@@ -31,8 +45,8 @@ SESSION = (
 
 
 def source_url(mapping: Mapping) -> str:
-    """The source's URL from the variable that the mapping names. Raises UsageError where it is missing or no
-    PostgreSQL URL."""
+    """The source's URL from the variable that the mapping names; a reference to a secret stays one. Raises UsageError
+    where it is missing or no PostgreSQL URL."""
     name = mapping.source.url_env
     url = required(name, "the source database, postgresql://user:password@host:port/database")
     check_url(url, name)
@@ -41,41 +55,23 @@ def source_url(mapping: Mapping) -> str:
 
 def check_url(url: str, name: str = "the source's URL") -> None:
     """Raises UsageError, which never shows the URL."""
-    if url.startswith(("mysql://", "mysql+", "mariadb://")):
-        raise UsageError(f"{name}: MySQL is not supported yet; the source must be PostgreSQL (postgresql://…)")
-    if not url.startswith(SCHEMES) or _parameters(url) is None:
-        raise UsageError(
-            f"{name} is not a PostgreSQL URL: write postgresql://user:password@host:port/database, "
-            "special characters of the password percent-encoded"
-        )
+    source_address(url, name)
 
 
 def identity(url: str) -> str:
-    """`host:port/database`: what may be shown, and what tells one source from another."""
-    check_url(url)
-    parameters = _parameters(url) or {}
-    host = parameters.get("host") or parameters.get("hostaddr") or "localhost"
-    database = parameters.get("dbname") or parameters.get("user") or ""
-    return f"{f'[{host}]' if ':' in str(host) else host}:{parameters.get('port') or 5432}/{database}"
+    """`host:port/database` or `secretsmanager:name`: what may be shown, and what tells one source from another."""
+    return source_address(url).identity
 
 
 def connect(url: str) -> Connection[TupleRow]:
     """An open connection with the SESSION settings, for reading: its transactions are READ ONLY and REPEATABLE READ.
 
     Not in autocommit mode: the first statement begins a transaction. Raises SourceError (or UsageError for what is
-    no URL) in one line, without user or password.
+    no URL) in one line, without user or password; also where the server is a standby or hides behind a pooler.
     """
-    where = identity(url)
-    failure = ""
+    connection = open_session(url, lambda conninfo: open_connection(conninfo, autocommit=True))
     try:
-        connection = open_connection(connection_string(url), autocommit=True)
-    except (psycopg.Error, OSError) as error:
-        failure = str(error)
-    if failure:
-        # Outside of the handler: the driver's error stays out of the chain.
-        raise SourceError(f"source {where}: {_reason(failure, url)}")
-    try:
-        _pin(connection, where)
+        _set_up(connection, identity(url))
         connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
@@ -86,74 +82,47 @@ def connect(url: str) -> Connection[TupleRow]:
 
 
 def connection_string(url: str) -> str:
-    """libpq's form of the URL, with our name, and with a limit to waiting where the URL sets none."""
-    parameters = {key: str(value) for key, value in (_parameters(url) or {}).items() if value is not None}
-    defaults = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "crossover"}
-    return make_conninfo(**{**defaults, **parameters, "client_encoding": "UTF8"})
+    """libpq's form of the URL, password included, with our name, and with limits to waiting where the URL sets none."""
+    return login(url).conninfo
 
 
 def pin_statement() -> sql.Composed:
-    """Sets SESSION; one query, so a transaction that calls it has a snapshot from then on."""
+    """Sets SESSION and the time limits; one query, so a transaction that calls it has a snapshot from then on.
+
+    Stronger than the role's and the database's settings, and than `options` in the URL.
+    """
     calls = [
         sql.SQL("pg_catalog.set_config({}, {}, false)").format(sql.Literal(name), sql.Literal(value))
-        for name, value in SESSION
+        for name, value in (*SESSION, *session_limits().settings())
     ]
     return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls))
 
 
-def _pin(connection: Connection[TupleRow], where: str) -> None:
+def _set_up(connection: Connection[TupleRow], where: str) -> None:
+    """What a pooler would share with other people's sessions is not set before it is known that there is none."""
+    statement = pin_statement()
     failed = None
     try:
-        connection.execute(pin_statement())
+        _require_primary(connection, where)
+        connection.execute(statement)
     except psycopg.Error as error:
         failed = describe(error.sqlstate)
     if failed is not None:
         raise SourceError(f"source {where}: the session could not be set up: {failed}")
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding == "SQL_ASCII":
+
+
+def _require_primary(connection: Connection[TupleRow], where: str) -> None:
+    """A pooler invents the process number that it tells its clients. A standby replays a TRUNCATE whatever locks are
+    held there, and its snapshots need not be supersets of earlier ones."""
+    row = connection.execute("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()").fetchone()
+    backend, standby = row or (None, None)
+    if backend != connection.info.backend_pid:
         raise SourceError(
-            f"source {where}: its encoding is SQL_ASCII, which says nothing of its texts; not supported yet"
+            f"source {where}: a pooler (PgBouncer, RDS Proxy) stands before the database and would give our session's "
+            "settings to others; connect to the database itself"
         )
-
-
-def describe(sqlstate: str | None) -> str:
-    """What an error of the server means for the user. Never its own text: that may show a row's value."""
-    match sqlstate:
-        case None | "57P01" | "57P02" | "57P03":
-            return "the connection was lost"
-        case "42501":
-            return "permission denied: GRANT USAGE on the schema and SELECT (and BYPASSRLS where rows have a policy)"
-        case "55P03":
-            return "a lock could not be had in time: another session changes or truncates it; try again"
-        case "57014":
-            return "cancelled by statement_timeout or by an administrator; raise statement_timeout for this user"
-        case "40P01":
-            return "a deadlock with another session; try again"
-        case "53100":
-            return "the database server's disk is full"
-        case "42P01" | "3F000" | "42703":
-            return "it does not exist any more, or has changed"
-        case _ if sqlstate.startswith("08"):
-            return "the connection was lost"
-    try:
-        return f"PostgreSQL's error {sqlstate} ({errors.lookup(sqlstate).__name__})"
-    except KeyError:
-        return f"PostgreSQL's error {sqlstate}"
-
-
-def _parameters(url: str) -> dict[str, str | int | None] | None:
-    """None where libpq cannot read it; libpq's own message would show the password."""
-    try:
-        return dict(conninfo_to_dict(url))
-    except psycopg.Error:
-        return None
-
-
-def _reason(failure: str, url: str) -> str:
-    """The driver's words in one line; of several attempts the last one's."""
-    text = failure.strip().rpartition(" failed: ")[2]
-    line = " ".join(text.replace("FATAL:", "").split())
-    password = (_parameters(url) or {}).get("password")
-    if password and str(password) in line:
-        return "cannot connect"
-    return f"cannot connect: {line}"
+    if standby:
+        raise SourceError(
+            f"source {where}: this is a standby (read replica); a snapshot must be read from the primary: "
+            "give the primary's host (RDS: the instance's own endpoint, Aurora: the cluster's writer endpoint)"
+        )

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import re
 import socket
 import traceback
 from contextlib import closing
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -12,6 +14,7 @@ from psycopg import IsolationLevel
 from pipelines.errors import SourceError, UsageError
 from pipelines.mapping.model import Mapping
 from pipelines.source.connect import SESSION, connect, source_url
+from tests.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.integration
 
@@ -93,12 +96,57 @@ def test_why_there_is_no_connection_in_one_line_without_the_password(
         assert password not in "".join(traceback.format_exception(refused.value))
 
 
-def test_a_database_without_an_encoding_is_refused(postgres_server: str) -> None:
-    name = "without_encoding"
-    with closing(psycopg.connect(postgres_server, autocommit=True)) as connection:
-        connection.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0".encode())
-        try:
-            with pytest.raises(SourceError, match="SQL_ASCII"):
-                connect(postgres_server.rpartition("/")[0] + f"/{name}")
-        finally:
-            connection.execute(f"DROP DATABASE {name}".encode())
+def test_the_kernel_watches_whether_the_host_is_alive(database_url: str) -> None:
+    with closing(connect(database_url)) as connection, socket.socket(fileno=os.dup(connection.fileno())) as watched:
+        assert watched.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        assert [watched.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [30, 10, 3, 60000]
+
+
+def shown(url: str, name: str) -> object:
+    with closing(connect(url)) as connection:
+        return (connection.execute("SELECT pg_catalog.current_setting(%s)", (name,)).fetchone() or [None])[0]
+
+
+def test_options_in_the_url_do_not_unpin_the_session(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"TimeZone": "Asia/Tokyo", "search_path": "public", "row_security": "on", "lock_timeout": "77s"}
+    given = " ".join(f"-c {name}={value}" for name, value in {**settings, "work_mem": "7MB"}.items())
+    url = f"{database_url}?options={quote(given)}"
+    monkeypatch.setenv("PGOPTIONS", "-c DateStyle=German")
+    for name, value in (*SESSION, ("lock_timeout", "10s"), ("work_mem", "7MB")):
+        assert shown(url, name) == value
+
+
+def test_the_time_limits_are_those_of_the_environment(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(psycopg.connect(database_url, autocommit=True)) as connection:
+        connection.execute(f"ALTER DATABASE {database_url.rpartition('/')[2]} SET statement_timeout = '33s'".encode())
+    assert (shown(database_url, "lock_timeout"), shown(database_url, "statement_timeout")) == ("10s", "33s")
+    monkeypatch.setenv("CROSSOVER_LOCK_TIMEOUT", "2.5")
+    monkeypatch.setenv("CROSSOVER_STATEMENT_TIMEOUT", "0")
+    assert (shown(database_url, "lock_timeout"), shown(database_url, "statement_timeout")) == ("2500ms", "0")
+    monkeypatch.setenv("CROSSOVER_LOCK_TIMEOUT", "soon")
+    with pytest.raises(UsageError, match="CROSSOVER_LOCK_TIMEOUT=soon"):
+        connect(database_url)
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"postgresql://u:hunter2@127.0.0.1:{silent.getsockname()[1]}/db?connect_timeout=2"
+        with pytest.raises(SourceError, match="timeout"):
+            connect(url)
+
+
+def test_a_pooler_is_recognised(database_url: str) -> None:
+    """It makes up the number of the process that it tells its clients."""
+    own = psycopg.conninfo.conninfo_to_dict(database_url)
+    with tcp_proxy(int(own["port"] or 0), lambda data: re.sub(rb"(?<=K\0\0\0\x0c)....", b"\0\0\0\7", data)) as port:
+        through = database_url.replace(f":{own['port']}/", f":{port}/")
+        with pytest.raises(SourceError, match="a pooler"):
+            connect(through)
+    with (
+        tcp_proxy(int(own["port"] or 0)) as port,
+        closing(connect(database_url.replace(f":{own['port']}/", f":{port}/"))),
+    ):
+        pass

@@ -1,0 +1,52 @@
+"""What an error of the server means for the user (PostgreSQL, appendix A: error codes)."""
+
+from __future__ import annotations
+
+from psycopg import errors
+
+from pipelines.source.session_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK = "40P01"
+
+
+def describe(sqlstate: str | None) -> str:
+    """One line. Never the error's own text: that may show a row's value."""
+    match sqlstate:
+        case None | "57P01" | "57P02" | "57P03":
+            return "the connection was lost"
+        case "42501":
+            return "permission denied: GRANT USAGE on the schema and SELECT (and BYPASSRLS where rows have a policy)"
+        case "55P03":
+            return (
+                "a lock could not be had in time: another session changes or truncates it; "
+                f"try again, or give it longer by {LOCK_TIMEOUT} (seconds)"
+            )
+        case "57014":
+            return (
+                "cancelled by statement_timeout or by an administrator; "
+                f"{STATEMENT_TIMEOUT} sets that limit (seconds, 0 for none)"
+            )
+        case "25P03" | "25P04":
+            return (
+                "the server ended the session by a time limit that its user or database has; a snapshot is one long "
+                "transaction: ALTER ROLE … SET transaction_timeout = 0 (and idle_in_transaction_session_timeout)"
+            )
+        case "40P01":
+            return "a deadlock with another session; try again"
+        case "53100":
+            return "the database server's disk is full"
+        case "53200":
+            return "the database server is out of memory"
+        case "58030" | "XX001" | "XX002":
+            return f"PostgreSQL's error {sqlstate}: it finds its own files damaged; restore or repair them first"
+        case "22021" | "22P05":
+            return "a text holds bytes that are none in the database's encoding, or that UTF-8 cannot express"
+        case "42P01" | "3F000" | "42703":
+            return "it does not exist any more, or has changed"
+        case _ if sqlstate.startswith("08"):
+            return "the connection was lost"
+    try:
+        return f"PostgreSQL's error {sqlstate} ({errors.lookup(sqlstate).__name__})"
+    except KeyError:
+        return f"PostgreSQL's error {sqlstate}"
