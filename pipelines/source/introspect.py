@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from pipelines.errors import SourceError
-from pipelines.items.source_type import TEXTS, Kind, SourceType
+from pipelines.items.source_type import TEXTS, WRITTEN, Kind, SourceType
 from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
 from pipelines.source.connect import describe
 
@@ -29,6 +29,7 @@ _KINDS = {
     "int8": Kind.INTEGER,
     "oid": Kind.INTEGER,
     "numeric": Kind.NUMERIC,
+    "money": Kind.NUMERIC,
     "float4": Kind.FLOAT4,
     "float8": Kind.FLOAT8,
     "bool": Kind.BOOLEAN,
@@ -47,7 +48,8 @@ _KINDS = {
 }
 
 _TABLES: LiteralString = """
-SELECT c.oid, n.nspname, c.relname, c.relkind::text
+SELECT c.oid, n.nspname, c.relname, c.relkind::text,
+       c.relkind <> 'p' AND EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN unnest(%s::text[], %s::text[]) AS wanted(schema_name, table_name)
@@ -56,6 +58,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
 
 # A domain's type modifier is that of the innermost definition that has one; an array passes its own to its elements.
+# A column declared NOT NULL may hold NULLs nevertheless: where another server keeps the rows, in a table that inherits
+# without the constraint, and while the constraint is NOT VALID.
 _COLUMNS: LiteralString = """
 WITH RECURSIVE resolved(relation, number, depth, type, modifier) AS (
     SELECT a.attrelid, a.attnum, 0, a.atttypid, a.atttypmod
@@ -69,10 +73,33 @@ WITH RECURSIVE resolved(relation, number, depth, type, modifier) AS (
     JOIN pg_catalog.pg_type t ON t.oid = r.type
     LEFT JOIN pg_catalog.pg_type element ON element.oid = t.typelem
     WHERE t.typtype = 'd' OR element.typarray = t.oid
+), family(relation, member, kind) AS (
+    SELECT c.oid, c.oid, c.relkind FROM pg_catalog.pg_class c WHERE c.oid = ANY(%s)
+  UNION
+    SELECT f.relation, c.oid, c.relkind
+    FROM family f
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = f.member
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 )
-SELECT r.relation, r.number AS number, a.attname AS column_name, NOT a.attnotnull AS nullable,
+SELECT r.relation, r.number AS number, a.attname AS column_name,
+       NOT a.attnotnull OR EXISTS (
+           SELECT FROM family f
+           LEFT JOIN pg_catalog.pg_attribute own ON own.attrelid = f.member AND own.attname = a.attname
+           LEFT JOIN pg_catalog.pg_constraint unproved
+             ON unproved.conrelid = f.member AND unproved.contype = 'n' AND NOT unproved.convalidated
+            AND unproved.conkey = ARRAY[own.attnum]
+           WHERE f.relation = a.attrelid
+             AND (f.kind = 'f' OR NOT own.attnotnull OR unproved.oid IS NOT NULL)
+       ) AS nullable,
        pg_catalog.format_type(r.type, r.modifier) AS name, r.modifier, t.typname AS type_name,
        n.nspname = 'pg_catalog' AS built_in, t.typtype::text AS category,
+       EXISTS (
+           SELECT FROM pg_catalog.pg_depend d
+           JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+           WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e'
+             AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+             AND e.extname = 'citext' AND t.typname = 'citext'
+       ) AS is_citext,
        coalesce(element.typarray = t.oid, false) AS is_array,
        coalesce((pg_catalog.to_jsonb(l) ->> 'collisdeterministic')::bool, true) AS deterministic
 FROM resolved r
@@ -108,12 +135,9 @@ class _TypeRow:
     type_name: str
     built_in: bool
     category: str
+    is_citext: bool
     is_array: bool
     deterministic: bool  # the column's collation; PostgreSQL 11 has no others
-
-    @property
-    def is_citext(self) -> bool:
-        return not self.built_in and self.type_name == "citext"
 
 
 def read_catalog(connection: Connection[TupleRow], refs: Iterable[TableRef]) -> Catalog:
@@ -133,21 +157,23 @@ def read_catalog(connection: Connection[TupleRow], refs: Iterable[TableRef]) -> 
 def _read(connection: Connection[TupleRow], wanted: list[TableRef]) -> Catalog:
     schemas, names = [ref.schema_name for ref in wanted], [ref.table for ref in wanted]
     found = {
-        TableRef(schema_name=schema, table=name): (oid, _RELATIONS[relkind])
-        for oid, schema, name, relkind in connection.execute(_TABLES, (schemas, names))
+        TableRef(schema_name=schema, table=name): (oid, _RELATIONS[relkind], inherited)
+        for oid, schema, name, relkind, inherited in connection.execute(_TABLES, (schemas, names))
     }
-    oids = [oid for oid, _ in found.values()]
+    oids = [oid for oid, _, _ in found.values()]
     with connection.cursor(row_factory=class_row(_TypeRow)) as cursor:
-        types = cursor.execute(_COLUMNS, (oids,)).fetchall()
+        types = cursor.execute(_COLUMNS, (oids, oids)).fetchall()
     keys = connection.execute(_PRIMARY_KEYS, (oids,)).fetchall()
+    utf8 = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
     return Catalog(
         server_version=connection.info.server_version,
         tables=tuple(
             Table(
                 ref=ref,
                 relation=found[ref][1],
-                columns=_columns([row for row in types if row.relation == found[ref][0]]),
+                columns=_columns([row for row in types if row.relation == found[ref][0]], utf8),
                 primary_key=tuple(column for oid, column in keys if oid == found[ref][0]),
+                inherited=found[ref][2],
             )
             for ref in wanted
             if ref in found
@@ -155,27 +181,29 @@ def _read(connection: Connection[TupleRow], wanted: list[TableRef]) -> Catalog:
     )
 
 
-def _columns(rows: list[_TypeRow]) -> tuple[Column, ...]:
+def _columns(rows: list[_TypeRow], utf8: bool) -> tuple[Column, ...]:
     by_number: dict[int, list[_TypeRow]] = {}
     for row in rows:
         by_number.setdefault(row.number, []).append(row)
     return tuple(
-        Column(name=levels[0].column_name, type=_type(levels), nullable=levels[0].nullable)
+        Column(name=levels[0].column_name, type=_type(levels, utf8), nullable=levels[0].nullable)
         for levels in by_number.values()
     )
 
 
-def _type(levels: list[_TypeRow]) -> SourceType:
+def _type(levels: list[_TypeRow], utf8: bool) -> SourceType:
+    """`utf8`: whether the server knows its texts to be valid."""
     first = levels[0]
     if first.is_array:
-        element = _type(levels[1:])
-        return SourceType(name=first.name, kind=Kind.ARRAY, element=element, known=element.known)
+        element = _type(levels[1:], utf8)
+        return SourceType(name=first.name, kind=Kind.ARRAY, element=element, known=element.known, utf8=utf8)
     kind = _kind(first)
     precision, scale = _numeric_limits(first.modifier) if kind is Kind.NUMERIC else (None, None)
     # Ranges, composites and the like are PostgreSQL's own making, whoever defined them.
     known = kind is not Kind.OTHER or first.built_in or first.category != "b"
     exact = kind not in TEXTS or (first.deterministic and not first.is_citext)
-    return SourceType(name=first.name, kind=kind, precision=precision, scale=scale, known=known, exact=exact)
+    utf8 = utf8 or kind not in WRITTEN
+    return SourceType(name=first.name, kind=kind, precision=precision, scale=scale, known=known, exact=exact, utf8=utf8)
 
 
 def _kind(row: _TypeRow) -> Kind:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import queue
-import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
-from psycopg import sql
 
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import Catalog, Relation, Table, TableRef
@@ -21,13 +19,12 @@ from pipelines.progress import Progress
 from pipelines.source.cut import consistent_cut
 from pipelines.source.introspect import read_catalog
 from pipelines.source.parquet_part import Part, write_part
-from pipelines.source.select import physical_schema, select_list
+from pipelines.source.parts import PART_PAGES, page_ranges, parts_of, table_folder
+from pipelines.source.readers import reader_count
 from pipelines.warehouse.manifest import TableCounts
+from pipelines.warehouse.place import Place
 
-READERS = 2
-PART_PAGES = 16384  # 128 MB of 8 kB pages
-TID_RANGE_SCANS = 140000  # before PostgreSQL 14 each range would read the whole table
-MAXIMUM_FOLDER_NAME = 200
+__all__ = ["Export", "export_live", "table_folder"]
 
 ColumnsOf = Callable[[Catalog], dict[Table, tuple[str, ...]]]
 
@@ -42,49 +39,35 @@ class Export:
 
 
 def export_live(
-    url: str, refs: Sequence[TableRef], columns_of: ColumnsOf, folder: Path, part_pages: int = PART_PAGES
+    url: str, refs: Sequence[TableRef], columns_of: ColumnsOf, folder: Place | Path, part_pages: int = PART_PAGES
 ) -> Export:
     """Writes the columns that `columns_of` chooses to `folder`/<schema>.<table>/part-NNNNN.parquet.
 
     `columns_of` is given the catalogue of those of `refs` that exist, as the cut sees it. Tables of more than
-    `part_pages` pages are read in ranges, by two sessions at a time. Foreign tables are read, but no cut binds
-    another server. Raises SourceError or WarehouseError; what was written so far stays behind.
+    `part_pages` pages are read in ranges, by `reader_count()` sessions at a time. Foreign tables are read, but no cut
+    binds another server. Raises SourceError, WarehouseError or UsageError; files that were whole by then stay behind.
     """
-    with consistent_cut(url, refs, READERS) as cut:
+    with consistent_cut(url, refs, reader_count()) as cut:
         catalog = read_catalog(cut.coordinator, list(cut.sizes))
         columns = columns_of(catalog)
         _refuse_same_names(columns)
+        ranges = partial(page_ranges, server_version=catalog.server_version, readers=len(cut.readers))
         parts = {
-            table: _parts(table, names, cut.sizes[table.ref].pages, catalog.server_version, folder, part_pages)
+            table: parts_of(table, names, ranges(table, cut.sizes[table.ref], part_pages=part_pages), Place.of(folder))
             for table, names in columns.items()
         }
-        estimates = [cut.sizes[table.ref].rows for table in columns]
-        total = sum(rows for rows in estimates if rows is not None) if None not in estimates else None
-        with Progress("snapshot", total, "rows") as progress:
-            rows = _write_all(cut.readers, [part for some in parts.values() for part in some], progress)
+        with Progress("snapshot", _estimate([cut.sizes[table.ref].rows for table in columns]), "rows") as progress:
+            rows = _write_all(cut.readers, _in_order(parts), progress)
     return Export(
         catalog=catalog,
         columns={str(table.ref): names for table, names in columns.items()},
-        tables={str(table.ref): _counts(some, rows, folder) for table, some in parts.items()},
+        tables={str(table.ref): _counts(some, rows) for table, some in parts.items()},
     )
 
 
-def table_folder(ref: TableRef) -> str:
-    """`<schema>.<table>`, with everything outside [A-Za-z0-9_-] percent-encoded, so that no two tables share one.
-
-    A leading `_` is encoded too: Spark takes such a folder for hidden. Very long names end in a hash.
-    """
-    name = f"{_encoded(ref.schema_name)}.{_encoded(ref.table)}"
-    if name.startswith("_"):
-        name = f"%5F{name[1:]}"
-    if len(name) <= MAXIMUM_FOLDER_NAME:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:32]
-    return f"{name[: MAXIMUM_FOLDER_NAME - 33]}-{digest}"
-
-
-def _encoded(name: str) -> str:
-    return re.sub(rb"[^A-Za-z0-9_-]", lambda match: b"%%%02X" % ord(match[0]), name.encode()).decode("ascii")
+def _estimate(rows: Sequence[int | None]) -> int | None:
+    known = [count for count in rows if count is not None]
+    return sum(known) if len(known) == len(rows) else None
 
 
 def _refuse_same_names(columns: dict[Table, tuple[str, ...]]) -> None:
@@ -94,45 +77,22 @@ def _refuse_same_names(columns: dict[Table, tuple[str, ...]]) -> None:
             raise SourceError(f"{name}: two tables bear this name, with the dot in different places; rename one")
 
 
-def _parts(
-    table: Table, columns: Sequence[str], pages: int, server_version: int, folder: Path, part_pages: int
-) -> list[Part]:
-    query = sql.SQL("SELECT {} FROM {}").format(
-        select_list(table, columns), sql.Identifier(table.ref.schema_name, table.ref.table)
-    )
-    split = table.relation is Relation.TABLE and server_version >= TID_RANGE_SCANS
-    starts = list(range(0, pages, part_pages)) if split and pages > part_pages else [0]
-    schema = physical_schema(table, columns)
-    return [
-        Part(
-            table=str(table.ref),
-            query=query + _range(first, starts[number + 1] if number + 1 < len(starts) else None),
-            schema=schema,
-            path=folder / table_folder(table.ref) / f"part-{number:05d}.parquet",
-        )
-        for number, first in enumerate(starts)
-    ]
-
-
-def _range(first: int, end: int | None) -> sql.Composed:
-    """Pages first..end-1. The last range has no upper end: the table may have grown since its size was read."""
-    bounds = [] if first == 0 else [sql.SQL("ctid >= {}::pg_catalog.tid").format(sql.Literal(f"({first},0)"))]
-    if end is not None:
-        bounds.append(sql.SQL("ctid < {}::pg_catalog.tid").format(sql.Literal(f"({end},0)")))
-    return sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(bounds)) if bounds else sql.Composed([])
+def _in_order(parts: dict[Table, list[Part]]) -> list[Part]:
+    """What cannot be divided comes first: begun last, it would keep one reader at work when the others are done."""
+    tables = sorted(parts, key=lambda table: table.relation is Relation.TABLE)
+    return [part for table in tables for part in parts[table]]
 
 
 class _StoppedError(Exception):
     """Another reader failed, or the user interrupted."""
 
 
-def _write_all(readers: Sequence[adbc.Connection], parts: list[Part], progress: Progress) -> dict[Path, int]:
+def _write_all(readers: Sequence[adbc.Connection], parts: Sequence[Part], progress: Progress) -> dict[Place, int]:
     """Rows per file. Each reader takes the next part when it is done; the first failure stops all."""
     waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
     for part in parts:
-        part.path.parent.mkdir(mode=0o700, exist_ok=True)
         waiting.put(part)
-    rows: dict[Path, int] = {}
+    rows: dict[Place, int] = {}
     failures: list[BaseException] = []
     stop = threading.Event()
     one_at_a_time = threading.Lock()
@@ -148,7 +108,7 @@ def _write_all(readers: Sequence[adbc.Connection], parts: list[Part], progress: 
             while not (stop.is_set() or waiting.empty()):
                 with suppress(queue.Empty):
                     part = waiting.get_nowait()
-                    rows[part.path] = write_part(reader, part, on_rows)
+                    rows[part.place] = write_part(reader, part, on_rows)
         except BaseException as error:
             with one_at_a_time:
                 failures.append(error)
@@ -179,9 +139,9 @@ def _end(readers: Sequence[adbc.Connection], futures: Sequence[Future[None]]) ->
         wait(futures, timeout=0.2)
 
 
-def _counts(parts: Sequence[Part], rows: dict[Path, int], folder: Path) -> TableCounts:
+def _counts(parts: Sequence[Part], rows: dict[Place, int]) -> TableCounts:
     return TableCounts(
-        rows=sum(rows[part.path] for part in parts),
-        bytes=sum(part.path.stat().st_size for part in parts),
-        files=tuple(part.path.relative_to(folder).as_posix() for part in parts),
+        rows=sum(rows[part.place] for part in parts),
+        bytes=sum(part.place.size() for part in parts),
+        files=tuple(part.name for part in parts),
     )

@@ -12,7 +12,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from pipelines.items.source_type import Kind, SourceType
+from pipelines.items.source_type import AS_BYTES, MONEY, Kind, SourceType
 
 _TYPED: dict[Kind, LiteralString] = {
     Kind.INTEGER: "pg_catalog.int8",
@@ -40,8 +40,8 @@ def where_values(
     sides = [_side(alias, name, type) for name, type in columns]
     usable = [key for key in keys if _castable(columns, key)]
     arrays = [
-        sql.SQL("{}::{}[]").format(sql.Literal(_array_literal([key[n] for key in usable])), sql.SQL(cast))
-        for n, (_, cast) in enumerate(sides)
+        sql.SQL("{}::{}[]").format(_texts([key[n] for key in usable], type), sql.SQL(cast))
+        for n, ((_, type), (_, cast)) in enumerate(zip(columns, sides, strict=True))
     ]
     if len(sides) == 1:
         return sql.SQL("{} = ANY ({})").format(sides[0][0], arrays[0])
@@ -56,6 +56,8 @@ def _side(alias: str, name: str, type: SourceType) -> tuple[sql.Composable, Lite
     column = sql.Identifier(alias, name)
     if type.kind in (Kind.FLOAT4, Kind.FLOAT8):  # by the digits that it is printed with
         return sql.SQL("{}::pg_catalog.text::pg_catalog.numeric").format(column), "pg_catalog.numeric"
+    if type.name == MONEY:
+        return sql.SQL("{}::pg_catalog.numeric").format(column), "pg_catalog.numeric"
     if type.name == "oid":  # oid = int8 would make an oid of what is too large for one
         return sql.SQL("{}::pg_catalog.int8").format(column), "pg_catalog.int8"
     if type.kind in _TYPED:
@@ -76,6 +78,16 @@ def _is_of(kind: Kind, text: str) -> bool:
         case Kind.UUID:
             return _UUID.fullmatch(text) is not None
     return True
+
+
+def _texts(texts: Sequence[str], type: SourceType) -> sql.Composable:
+    """An array of texts, to be cast. Bytes that are no UTF-8 could not be sent as a text."""
+    if type.utf8:
+        return sql.Literal(_array_literal(texts))
+    as_bytes = sql.Literal(_array_literal([rf"\x{text.encode(errors=AS_BYTES).hex()}" for text in texts]))
+    return sql.SQL(
+        "ARRAY(SELECT pg_catalog.convert_from(b, 'SQL_ASCII') FROM pg_catalog.unnest({}::pg_catalog.bytea[]) AS b)"
+    ).format(as_bytes)
 
 
 def _array_literal(texts: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pipelines.errors import SourceError
-from pipelines.items.source_type import SourceType
+from pipelines.items.reject import RejectReason
+from pipelines.items.source_type import AS_BYTES, SourceType
 from pipelines.mapping.assemble import (
     EmbeddedRows,
     MatchKey,
@@ -22,7 +23,7 @@ from pipelines.mapping.assemble import (
     own_columns,
 )
 from pipelines.mapping.online import ItemAssembler, source_key_of, source_key_text
-from pipelines.mapping.outcome import OnlineItem
+from pipelines.mapping.outcome import SAME_SOURCE_KEY, OnlineItem, Outcome, Rejected
 from pipelines.mapping.plan import EmbedPlan, ItemPlan, RowPlan
 from pipelines.mapping.source_row import SourceRow
 from pipelines.mapping.where import to_sql
@@ -55,12 +56,18 @@ def read_items(
     """
     keys = [_in_key_order(item, source_key) for source_key in source_keys]
     roots = _read_roots(connection, item, keys)
-    embeds = _read_embeds(connection, item.root, list(roots.values()))
+    embeds = _read_embeds(connection, item.root, [rows[0] for rows in roots.values()])
     assembler = ItemAssembler(item)
     wanted = [source_key_text(zip(item.source_key, key, strict=True)) for key in keys]
-    return [
-        OnlineItem(text, assembler.assemble(Node(roots[text], embeds) if text in roots else None)) for text in wanted
-    ]
+    return [OnlineItem(text, _outcome(item, assembler, roots.get(text, []), embeds)) for text in wanted]
+
+
+def _outcome(
+    item: ItemPlan, assembler: ItemAssembler, roots: list[SourceRow], embeds: dict[str, EmbeddedRows]
+) -> Outcome:
+    if len(roots) > 1:  # a view's rows, or those of tables that inherit from the root
+        return Rejected(item.table, None, RejectReason.DUPLICATE_KEY, None, None, SAME_SOURCE_KEY)
+    return assembler.assemble(Node(roots[0], embeds) if roots else None)
 
 
 def _in_key_order(item: ItemPlan, source_key: Mapping[str, str]) -> tuple[str, ...]:
@@ -71,11 +78,15 @@ def _in_key_order(item: ItemPlan, source_key: Mapping[str, str]) -> tuple[str, .
 
 def _read_roots(
     connection: Connection[TupleRow], item: ItemPlan, keys: Sequence[tuple[str, ...]]
-) -> dict[str, SourceRow]:
+) -> dict[str, list[SourceRow]]:
     columns = tuple((name, column_type(item.root, name)) for name in item.source_key)
     lookup = _Lookup(item.root, columns, tuple(dict.fromkeys(keys)))
-    rows = {source_key_of(item, row): row for row in _select(connection, lookup)}
-    return {text: row for text, row in rows.items() if text is not None}
+    roots: dict[str, list[SourceRow]] = {}
+    for row in _select(connection, lookup):
+        text = source_key_of(item, row)
+        if text is not None:
+            roots.setdefault(text, []).append(row)
+    return roots
 
 
 def _read_embeds(
@@ -111,7 +122,16 @@ def _select(connection: Connection[TupleRow], lookup: _Lookup) -> list[SourceRow
         failed = describe(error.sqlstate)
     if failed is not None:
         raise SourceError(f"{table.ref} could not be read: {failed}")
-    return [SourceRow(dict(zip(names, values, strict=True))) for values in found]
+    as_bytes = {column.name for column in table.columns if not column.type.utf8}
+    rows = [dict(zip(names, values, strict=True)) for values in found]
+    return [
+        SourceRow({name: _decoded(value) if name in as_bytes else value for name, value in row.items()}) for row in rows
+    ]
+
+
+def _decoded(text: bytes | None) -> str | None:
+    """A text of a database that checks none."""
+    return None if text is None else text.decode(errors=AS_BYTES)
 
 
 def _query(lookup: _Lookup) -> sql.Composed:

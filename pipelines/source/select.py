@@ -6,12 +6,13 @@ The session's search path is empty, so every operator and function here is Postg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 import pyarrow as pa
 from psycopg import sql
 
 from pipelines.errors import SourceError
-from pipelines.items.source_type import RAW_SUFFIX, TEMPORAL, Kind
+from pipelines.items.source_type import MONEY, RAW_SUFFIX, TEMPORAL, Kind, SourceType
 from pipelines.mapping.catalog import Column, Table
 
 _ARROW_TYPES = {
@@ -31,6 +32,16 @@ _CAST_TO_TEXT = frozenset(
 # Not here: a cast to text can be user-defined, and inet's adds a netmask. concat() calls the output function, but
 # makes '' of NULL. The test for NULL is not IS NOT NULL, which is false for a composite value with a NULL field.
 _OUTPUT = "CASE WHEN {column} IS DISTINCT FROM NULL THEN pg_catalog.concat({column}) END"
+
+# A "char" above 127 is printed as its bare byte before PostgreSQL 16, and as `\\200` from then on.
+_SINGLE_BYTE = (
+    "CASE WHEN {column}::pg_catalog.int4 < 0 THEN pg_catalog.concat('\\',"
+    " (256 + {column}::pg_catalog.int4) / 64, ({column}::pg_catalog.int4 >> 3) & 7, {column}::pg_catalog.int4 & 7)"
+    " ELSE {column}::pg_catalog.text END"
+)
+
+# The bytes as they are: the server checks no text of such a database, but would check one that it sends.
+_BYTES = "pg_catalog.convert_to({text}, 'SQL_ASCII')"
 
 _WITHIN = {
     Kind.DATE: "{column} BETWEEN pg_catalog.date '0001-01-01' AND pg_catalog.date '9999-12-31'",
@@ -66,7 +77,7 @@ def physical_schema(table: Table, columns: Sequence[str]) -> pa.Schema:
         field
         for column in _chosen(table, columns)
         for field in (
-            pa.field(column.name, _ARROW_TYPES.get(column.type.kind, pa.string())),
+            pa.field(column.name, _arrow_type(column.type)),
             *([pa.field(column.name + RAW_SUFFIX, pa.string())] if column.type.kind in TEMPORAL else []),
         )
     ]
@@ -75,6 +86,10 @@ def physical_schema(table: Table, columns: Sequence[str]) -> pa.Schema:
         if names.count(name) > 1:
             raise SourceError(f"{table.ref}: column {name!r} has a name that Crossover keeps for itself; exclude it")
     return pa.schema(fields)
+
+
+def _arrow_type(type: SourceType) -> pa.DataType:
+    return _ARROW_TYPES.get(type.kind, pa.string() if type.utf8 else pa.binary())
 
 
 def _chosen(table: Table, columns: Sequence[str]) -> list[Column]:
@@ -92,9 +107,21 @@ def _physical(column: Column) -> list[tuple[str, sql.Composable]]:
         return [(column.name, value), (column.name + RAW_SUFFIX, raw)]
     if kind is Kind.INTEGER:
         return [(column.name, sql.SQL("{}::pg_catalog.int8").format(reference))]
-    if kind in _CAST_TO_TEXT:
-        return [(column.name, sql.SQL("{}::pg_catalog.text").format(reference))]
-    if kind in (Kind.ENUM, Kind.ARRAY, Kind.OTHER):
-        return [(column.name, sql.SQL(_OUTPUT).format(column=reference))]
-    # boolean, bytea; and char(n), which a cast to text would strip of its blanks
-    return [(column.name, reference)]
+    if kind in (Kind.BOOLEAN, Kind.BYTES):
+        return [(column.name, reference)]
+    text = sql.SQL(_text(column.type)).format(column=reference)
+    return [(column.name, text if column.type.utf8 else sql.SQL(_BYTES).format(text=text))]
+
+
+def _text(type: SourceType) -> LiteralString:
+    """The expression that prints a value; money, which is printed by the server's locale, as the number it is."""
+    if type.name == MONEY:
+        return "{column}::pg_catalog.numeric::pg_catalog.text"
+    if type.element is not None and type.element.name == MONEY:
+        return "{column}::pg_catalog.numeric[]::pg_catalog.text"
+    if type.name == '"char"':
+        return _SINGLE_BYTE
+    if type.kind in _CAST_TO_TEXT:
+        return "{column}::pg_catalog.text"
+    # A cast to text would strip a char(n) of its blanks, which reach the driver where they are not cast.
+    return "{column}" if type.kind is Kind.CHAR and type.utf8 else _OUTPUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -11,14 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_SAMPLE_SECONDS = 0.05
+_SAMPLE_SECONDS = 0.1  # each one holds up the process that it looks at
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Measurement:
     name: str
     seconds: float
-    cpu_seconds: float
+    cpu_seconds: float  # of all, where the process waited for them; of the others as last sampled
     peak_mb: float  # proportional set size of the process and its descendants, sampled
     said: str  # the last line that it printed
 
@@ -28,26 +30,27 @@ def measure(name: str, command: Sequence[str], environment: dict[str, str] | Non
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    peak = _Peak(process.pid)
+    samples = _Samples(process.pid)
     out, err = process.communicate()
     seconds = time.perf_counter() - started
-    peak.stop()
+    samples.stop()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode != 0:
         raise RuntimeError(f"{name}: exit {process.returncode}: {err.strip()[-500:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     lines = out.strip().splitlines()
-    return Measurement(name, seconds, cpu, peak.mb, lines[-1] if lines else "")
+    return Measurement(name, seconds, max(cpu, samples.cpu_seconds), samples.peak_mb, lines[-1] if lines else "")
 
 
 def module(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", name, *arguments]
 
 
-class _Peak:
+class _Samples:
     def __init__(self, root: int) -> None:
-        self.mb = 0.0
+        self.peak_mb = 0.0
         self._root = root
+        self._cpu: dict[int, float] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
@@ -56,9 +59,15 @@ class _Peak:
         self._stopped.set()
         self._thread.join()
 
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(self._cpu.values())
+
     def _sample(self) -> None:
         while not self._stopped.wait(_SAMPLE_SECONDS):
-            self.mb = max(self.mb, sum(_pss_kb(pid) for pid in _tree(self._root)) / 1024)
+            tree = _tree(self._root)
+            self._cpu.update((pid, seconds) for pid in tree if (seconds := _cpu_seconds(pid)))
+            self.peak_mb = max(self.peak_mb, sum(_pss_kb(pid) for pid in tree) / 1024)
 
 
 def _tree(root: int) -> list[int]:
@@ -80,3 +89,11 @@ def _pss_kb(pid: int) -> int:
     except OSError:
         pass
     return 0
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS

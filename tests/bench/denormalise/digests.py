@@ -8,8 +8,8 @@ import duckdb
 
 
 def digest_of(records: Path) -> str:
-    """Of every (key, digest), and how many there are."""
-    query = f"SELECT count(*), bit_xor(hash(key, digest)) FROM read_parquet('{records}/**/*.parquet')"
+    """Of every (key, source key, digest, size), and how many there are."""
+    query = f"SELECT count(*), bit_xor(hash(key, source_key, digest, size)) FROM read_parquet('{records}/**/*.parquet')"
     with duckdb.connect() as connection:
         found = connection.execute(query).fetchone()
     assert found is not None
