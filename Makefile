@@ -6,7 +6,7 @@ READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 
 # `exec`: so that make, and no shell between, is the parent whose death ends what was started
-.PHONY: demo ui servers psql test test-fast lint types format bench clean
+.PHONY: demo ui servers psql test test-fast torture lint types format bench clean
 
 demo: $(READY)  ## the whole story on embedded parts, ending in a report
 	exec env CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo $(if $(SCALE),--scale $(SCALE)) $(if $(FOLDER),--folder $(FOLDER))
@@ -25,6 +25,9 @@ test: lint types  ## everything
 
 test-fast: lint types  ## what needs no Spark session and no process of its own; under two minutes
 	$(BIN)/python -m pytest -m "unit or (property and not spark)"
+
+torture: $(READY)  ## the protocol's model at larger bounds; takes long
+	CROSSOVER_TORTURE=1 $(BIN)/python -m pytest tests/model
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

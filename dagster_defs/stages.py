@@ -121,9 +121,8 @@ def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
             opened = Migration.open(path)
             run_id = opened.folder.latest("diffs", "materialize `diff` first")
             page = write_report(opened, run_id)
-        return dg.MaterializeResult(
-            metadata={"run_id": run_id, "report": dg.MetadataValue.url(page.absolute().as_uri())}
-        )
+        address = page.local.as_uri() if page.local is not None else str(page)
+        return dg.MaterializeResult(metadata={"run_id": run_id, "report": dg.MetadataValue.url(address)})
 
     return [snapshot, records, backfill, dump, diff, report]
 

@@ -17,7 +17,8 @@ from examples.shop.demo import MAPPING, reopen
 from pipelines.command import CommandResult
 from pipelines.errors import UsageError
 from pipelines.lifeline import child_dies_with_us, die_with_parent
-from pipelines.settings import MIGRATIONS, SOURCE_URL, optional, warehouse_folder
+from pipelines.settings import MIGRATIONS, SOURCE_URL, optional, warehouse_address
+from pipelines.warehouse.place import S3_SCHEME, Place
 
 INSTANCE = """\
 telemetry: {enabled: false}
@@ -30,7 +31,7 @@ def serve_ui(demo_folder: Path, port: int) -> CommandResult:
     """Serves until interrupted. Raises UsageError where settings are missing, StageError where there is no demo."""
     die_with_parent()
     with contextlib.suppress(KeyboardInterrupt), _environment(demo_folder):
-        home = _instance_folder(warehouse_folder())
+        home = instance_folder(Place.of(warehouse_address()))
         chosen = _free_port(port)
         print(f"Dagster: http://127.0.0.1:{chosen}  (stop with Ctrl-C)", file=sys.stderr, flush=True)
         _serve(home, chosen)
@@ -50,9 +51,18 @@ def _environment(demo_folder: Path) -> Iterator[None]:
             del os.environ[MIGRATIONS]
 
 
-def _instance_folder(warehouse: Path) -> Path:
-    home = warehouse / ".dagster"
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+def instance_folder(warehouse: Place) -> Path:
+    """Dagster's own records, which it keeps in SQLite and so on a disk: DAGSTER_HOME where that is set; else in the
+    warehouse or, where that is in S3, `~/.local/state/crossover/<bucket and prefix>` (XDG_STATE_HOME)."""
+    chosen = optional("DAGSTER_HOME")
+    if chosen is not None:
+        home = Path(chosen).expanduser().absolute()
+    elif warehouse.local is not None:
+        home = warehouse.local / ".dagster"
+    else:
+        state = optional("XDG_STATE_HOME") or "~/.local/state"
+        home = Path(state).expanduser().absolute() / "crossover" / str(warehouse).removeprefix(S3_SCHEME)
+    Place.of(home).make_folder()
     configuration = home / "dagster.yaml"
     if not configuration.exists():
         configuration.write_text(INSTANCE, encoding="utf-8")

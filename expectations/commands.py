@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
+from pipelines.warehouse.place import Place
 
 
 def _report(arguments: argparse.Namespace) -> CommandResult:
@@ -46,8 +46,8 @@ def _verify(arguments: argparse.Namespace) -> CommandResult:
     )
 
 
-def _lines(page: Path) -> list[str]:
-    text = page.with_name("report.txt").read_text(encoding="utf-8")
+def _lines(page: Place) -> list[str]:
+    text = (page.parent / "report.txt").read_text()
     return [*text.splitlines(), "", f"report: {page}"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from pipelines.diff.account import DiffSummary
 from pipelines.diff.run import SUMMARY
 from pipelines.errors import WarehouseError
+from pipelines.warehouse.place import MissingError, Place
 
 SAMPLES_PER_VERDICT = 20
 _BATCH_ROWS = 8_192
@@ -28,7 +28,7 @@ class DifferencesScan:
     rows: int
 
 
-def scan_differences(folder: Path, samples_per_verdict: int = SAMPLES_PER_VERDICT) -> DifferencesScan:
+def scan_differences(folder: Place, samples_per_verdict: int = SAMPLES_PER_VERDICT) -> DifferencesScan:
     """Reads all `bucket=<n>.parquet` of the folder once, in bounded memory."""
     samples: dict[str, pa.Table] = {}
     rows = 0
@@ -41,19 +41,19 @@ def scan_differences(folder: Path, samples_per_verdict: int = SAMPLES_PER_VERDIC
     return DifferencesScan(samples, rows)
 
 
-def read_summary(folder: Path) -> DiffSummary:
+def read_summary(folder: Place) -> DiffSummary:
     """`folder` is the diff's. Raises WarehouseError."""
     path = folder / SUMMARY
     try:
-        return DiffSummary.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WarehouseError(f"{path}: cannot be read ({error.strerror}); run `crossover diff` again") from error
+        return DiffSummary.model_validate_json(path.read_text())
+    except MissingError:
+        raise WarehouseError(f"{path}: missing; run `crossover diff` again") from None
     except ValidationError:
         raise WarehouseError(f"{path}: damaged, or of another Crossover; run `crossover diff` again") from None
 
 
-def _batches(folder: Path) -> Iterator[pa.Table]:
-    for file in sorted(folder.glob("bucket=*.parquet")):
-        with pq.ParquetFile(file) as parquet:
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
+def _batches(folder: Place) -> Iterator[pa.Table]:
+    for file in folder.files(".parquet"):
+        with file.open_input() as source:
+            for batch in pq.ParquetFile(source).iter_batches(batch_size=_BATCH_ROWS):
                 yield pa.Table.from_batches([batch])

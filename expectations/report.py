@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 from pathlib import Path
 
 from expectations.docs_site import finish_site
@@ -14,13 +14,14 @@ from expectations.report_data import ReportData
 from expectations.validation import validate
 from pipelines.errors import WarehouseError
 from pipelines.migration import Migration
-from pipelines.warehouse.layout import new_id
+from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.lock import stage_lock
+from pipelines.warehouse.place import Place
 
 PAGE = "index.html"
 
 
-def write_report(migration: Migration, run_id: str) -> Path:
+def write_report(migration: Migration, run_id: str) -> Place:
     """Writes `reports/<run_id>/` anew and returns its page.
 
     The folder holds `index.html`, `report.txt`, `report.json` and `data_docs/`, nothing that needs a network, and
@@ -30,20 +31,30 @@ def write_report(migration: Migration, run_id: str) -> Path:
     """
     data = gather_report(migration, run_id)
     folder = migration.folder.report(run_id)
-    with stage_lock(migration.folder.root, "report", run_id):
-        for stale in folder.parent.glob(f".{run_id}.*"):  # of a run that was killed
-            shutil.rmtree(stale, ignore_errors=True)
-        draft = folder.with_name(f".{run_id}.{new_id()}")
+    with (
+        stage_lock(migration.folder.root, "report", run_id),
+        tempfile.TemporaryDirectory(prefix="crossover-report-", ignore_cleanup_errors=True) as draft,
+    ):
         try:
-            draft.mkdir(mode=0o700, parents=True)
-            _write(draft, data, migration.mapping.checks.thresholds.rejected)
-            shutil.rmtree(folder, ignore_errors=True)
-            draft.rename(folder)
+            _write(Path(draft), data, migration.mapping.checks.thresholds.rejected)
         except OSError as error:
             raise WarehouseError(f"report {folder}: cannot be written ({error.strerror})") from error
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        publish(Path(draft), folder)
     return folder / PAGE
+
+
+def publish(draft: Path, folder: Place) -> None:
+    """Puts the files of a draft in place of what was there, the page last: without it there is no report."""
+    (folder / PAGE).remove()
+    folder.remove_tree()
+    names = sorted(file.relative_to(draft).as_posix() for file in draft.rglob("*") if file.is_file())
+
+    def put(name: str) -> None:
+        with (folder / name).writing() as sink:
+            sink.write((draft / name).read_bytes())
+
+    each(put, [name for name in names if name != PAGE], folder)
+    put(PAGE)
 
 
 def _write(folder: Path, data: ReportData, rejected_at_most: int) -> None:

@@ -43,8 +43,9 @@ def run(arguments: Sequence[str]) -> int:
         result: CommandResult = parsed.command.run(parsed)
     except CrossoverError as error:
         return _fail(error.code, str(error), Exit.FAILED, as_json)
-    except KeyboardInterrupt:
-        return _fail("interrupted", "interrupted; run it again to go on", Exit.INTERRUPTED, as_json)
+    except KeyboardInterrupt as error:
+        message = str(error) or "interrupted; run it again to go on"
+        return _fail("interrupted", message, Exit.INTERRUPTED, as_json)
     except Exception as error:
         log.debug("unexpected failure\n%s", "".join(_trail(error)))
         message = f"unexpected {type(error).__name__}; run again with CROSSOVER_LOG=DEBUG for the details and report it"

@@ -1,19 +1,16 @@
 """Stage `records`: a snapshot's tables become records, one per DynamoDB item, and rejects beside them.
 
-Records are written into a folder that no reader looks at, which is given its name when it is whole; the manifest
-comes last. Nothing of a killed run is used again: a snapshot is denormalised in one piece.
+The manifest comes last, and no reader looks at a folder without one. Nothing of a killed run is used again: a snapshot
+is denormalised in one piece.
 """
 
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import reduce
-from pathlib import Path
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
@@ -27,12 +24,15 @@ from pipelines.mapping.compile import compile_mapping
 from pipelines.mapping.local_accounts import CountedBySparkError, count_locally
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
 from pipelines.migration import Migration
-from pipelines.spark import spark_failure
-from pipelines.warehouse.dataset import RECORDS, count_bucket
-from pipelines.warehouse.layout import MANIFEST, read_manifest, write_manifest
+from pipelines.source.drift import require_same_schema
+from pipelines.spark import require_shared, share_settings, spark_failure
+from pipelines.warehouse.dataset import RECORDS, count_rows
+from pipelines.warehouse.layout import MANIFEST, discard, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import EmbedCounts, ItemTypeCounts, RecordsManifest, SnapshotManifest
+from pipelines.warehouse.place import Place
 from pipelines.warehouse.record_sink import Written, WrittenRows, write_rows
+from pipelines.warehouse.scratch import scratch_folder
 from pipelines.warehouse.snapshots import open_snapshot
 from pipelines.warehouse.source_tables import SnapshotTables
 
@@ -46,25 +46,27 @@ def make_records(
 ) -> RecordsManifest:
     """Denormalises a snapshot, the latest unless named; what is finished already is given back as it is.
 
-    Raises StageError (no snapshot, other mapping, other buckets, Spark failed), WarehouseError, AccountsError; then
-    it leaves nothing behind.
+    Raises StageError (no snapshot, other mapping, other schema, other buckets, Spark failed), WarehouseError,
+    AccountsError; then it leaves nothing behind.
     """
     snapshot = open_snapshot(migration.folder, snapshot_id, migration.mapping_hash)
+    require_same_schema(migration.mapping, migration.folder, snapshot.id)
     folder = migration.folder.records(snapshot.id)
     with stage_lock(migration.folder.root, STAGE, snapshot.id):
-        if (folder / MANIFEST).exists():
+        if (folder / MANIFEST).is_file():
             return _finished(folder, migration, buckets)
-        _remove_unfinished(folder)
+        discard(folder)
         try:
             return _make(migration, spark, snapshot, folder, buckets)
         except OSError as error:
+            discard(folder)
             raise WarehouseError(f"{folder}: cannot be written ({error.strerror})") from error
-        finally:
-            if not (folder / MANIFEST).exists():
-                _remove_unfinished(folder)
+        except BaseException:
+            discard(folder)
+            raise
 
 
-def _finished(folder: Path, migration: Migration, buckets: int) -> RecordsManifest:
+def _finished(folder: Place, migration: Migration, buckets: int) -> RecordsManifest:
     manifest = read_manifest(folder, RecordsManifest, migration.mapping_hash)
     if manifest.buckets != buckets:
         raise StageError(f"{folder}: made with {manifest.buckets} buckets, not {buckets}; take a new snapshot")
@@ -72,18 +74,19 @@ def _finished(folder: Path, migration: Migration, buckets: int) -> RecordsManife
 
 
 def _make(
-    migration: Migration, spark: SparkSession, snapshot: SnapshotManifest, folder: Path, buckets: int
+    migration: Migration, spark: SparkSession, snapshot: SnapshotManifest, folder: Place, buckets: int
 ) -> RecordsManifest:
     started_at = datetime.now(UTC)
     plan = compile_mapping(migration.mapping, snapshot.catalog)
     tables = SnapshotTables(spark, migration.folder.snapshot(snapshot.id), snapshot)
-    unfinished = _unfinished(folder)
-    unfinished.mkdir(mode=0o700, parents=True)
+    folder.make_folder()
+    share_settings(spark)
     with _spark_at_work(spark, snapshot):
-        written = _write(plan, tables, unfinished, buckets)
-        use = _use(plan, tables, unfinished)
+        require_shared(spark, folder)
+        written = _write(plan, tables, folder, buckets)
+        use = _use(plan, tables, folder)
         item_types = {item.name: _counts(item, tables, written, use[item.name]) for item in plan.items}
-    _check_files(unfinished, buckets, sum(counts.records for counts in item_types.values()))
+    _check_files(folder, buckets, sum(counts.records for counts in item_types.values()))
     manifest = RecordsManifest(
         migration=migration.mapping.migration,
         mapping_hash=migration.mapping_hash,
@@ -96,36 +99,34 @@ def _make(
         reject_reasons=_reasons(written),
         item_types=item_types,
     )
-    unfinished.rename(folder)
     write_manifest(folder, manifest)
     return manifest
 
 
-def _write(plan: MigrationPlan, tables: SnapshotTables, dataset: Path, buckets: int) -> list[Written]:
+def _write(plan: MigrationPlan, tables: SnapshotTables, dataset: Place, buckets: int) -> list[Written]:
     """Nearly always no key is claimed twice, and the tasks that write see that; only else the keys are looked for
     and everything is written again."""
     written = _write_all(plan, tables, None, dataset, buckets)
     if written.repeated:
-        shutil.rmtree(dataset)
-        dataset.mkdir(mode=0o700)
+        discard(dataset)
         written = _write_all(plan, tables, keys_claimed_twice(plan.items, tables), dataset, buckets)
     return list(written.parts)
 
 
 def _write_all(
-    plan: MigrationPlan, tables: SnapshotTables, duplicates: DataFrame | None, dataset: Path, buckets: int
+    plan: MigrationPlan, tables: SnapshotTables, duplicates: DataFrame | None, dataset: Place, buckets: int
 ) -> WrittenRows:
     rows = [item_rows(item, tables, duplicates, buckets) for item in plan.items]
     tasks = 2 * tables.spark.sparkContext.defaultParallelism
     return write_rows(reduce(DataFrame.union, rows), dataset, buckets, tasks)
 
 
-def _use(plan: MigrationPlan, tables: SnapshotTables, scratch: Path) -> dict[str, ItemUse]:
+def _use(plan: MigrationPlan, tables: SnapshotTables, dataset: Place) -> dict[str, ItemUse]:
     found: dict[str, ItemUse] = {}
-    with tempfile.TemporaryDirectory(prefix=".accounts-", dir=scratch) as spill:
+    with scratch_folder(dataset, "accounts") as spill:
         for item in plan.items:
             with contextlib.suppress(CountedBySparkError):
-                found[item.name] = count_locally(item, tables.files, COUNTING_MEGABYTES, Path(spill))
+                found[item.name] = count_locally(item, tables.for_duckdb, COUNTING_MEGABYTES, spill)
     return found | count_use([item for item in plan.items if item.name not in found], tables)
 
 
@@ -163,9 +164,9 @@ def _embed_counts(item: ItemPlan, use: EmbedUse, tables: SnapshotTables) -> Embe
     return counts
 
 
-def _check_files(dataset: Path, buckets: int, records: int) -> None:
+def _check_files(dataset: Place, buckets: int, records: int) -> None:
     """What the files hold against what the tasks said they wrote."""
-    held = sum(count_bucket(dataset / RECORDS, bucket) for bucket in range(buckets))
+    held = count_rows(dataset / RECORDS, range(buckets))
     if held != records:
         raise AccountsError(f"{dataset}: {held:,} records in the files, {records:,} written")
 
@@ -180,11 +181,17 @@ def _reasons(written: list[Written]) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _spark_at_work(spark: SparkSession, snapshot: SnapshotManifest) -> Iterator[None]:
-    """Shuffles as wide as the snapshot needs; Spark's own failures in one line."""
+    """Shuffles as wide as the snapshot needs, plans compiled as it is worth; Spark's own failures in one line."""
     compressed_bytes = sum(counts.bytes for counts in snapshot.tables.values())
     partitions = max(2 * spark.sparkContext.defaultParallelism, compressed_bytes // BYTES_PER_PARTITION)
-    before = spark.conf.get("spark.sql.shuffle.partitions")
-    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+    settings = {
+        "spark.sql.shuffle.partitions": str(partitions),
+        # Compiling takes seconds: they come back where there is more than one task's work
+        "spark.sql.codegen.wholeStage": str(compressed_bytes > BYTES_PER_PARTITION).lower(),
+    }
+    before = {name: spark.conf.get(name) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
     try:
         yield
     except (PySparkException, Py4JError) as error:
@@ -192,13 +199,5 @@ def _spark_at_work(spark: SparkSession, snapshot: SnapshotManifest) -> Iterator[
         raise StageError(f"records of snapshot {snapshot.id}: Spark failed: {spark_failure(error)}") from None
     finally:
         with contextlib.suppress(Py4JError, OSError):
-            spark.conf.set("spark.sql.shuffle.partitions", before or "200")
-
-
-def _unfinished(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.unfinished")
-
-
-def _remove_unfinished(folder: Path) -> None:
-    shutil.rmtree(_unfinished(folder), ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
+            for name, earlier in before.items():
+                spark.conf.set(name, earlier or "")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pipelines.mapping.load import load_mapping
 from pipelines.mapping.model import Mapping
-from pipelines.settings import warehouse_folder
+from pipelines.settings import warehouse_address
 from pipelines.warehouse.layout import MigrationFolder
+from pipelines.warehouse.place import Place
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Migration:
     folder: MigrationFolder
 
     @classmethod
-    def open(cls, path: Path, warehouse: Path | None = None) -> Migration:
+    def open(cls, path: Path, warehouse: Place | Path | None = None) -> Migration:
         """Loads the mapping and opens its folder; the warehouse is CROSSOVER_WAREHOUSE unless given.
 
         Raises MappingError, UsageError or WarehouseError.
@@ -27,5 +28,5 @@ class Migration:
         return cls(
             mapping=mapping,
             mapping_hash=mapping.meaning_hash(),
-            folder=MigrationFolder.open(warehouse or warehouse_folder(), mapping.migration),
+            folder=MigrationFolder.open(Place.of(warehouse or warehouse_address()), mapping.migration),
         )

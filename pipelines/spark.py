@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,14 @@ from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from pipelines.errors import StageError
-from pipelines.settings import SPARK_MASTER, optional
+from pipelines.errors import StageError, WarehouseError
+from pipelines.settings import S3_KMS_KEY, SPARK_MASTER, WAREHOUSE, optional
+from pipelines.warehouse.place import Place
 
 MINIMUM_JAVA = 17
 
+_OF_ONE_MACHINE = "AWS_CONTAINER_"
+_OWN_FAILURE = re.compile(r"^pipelines\.[\w.]+\.(?:WarehouseError|MissingError): (.{1,300})$", re.MULTILINE)
 _JAVA_FAILURE = re.compile(r"\b(?:[a-z]\w*\.)+([A-Z]\w*(?:Error|Exception))\b", re.ASCII)
 
 
@@ -48,6 +52,40 @@ def open_session(name: str = "crossover") -> SparkSession:
     return spark
 
 
+def share_settings(spark: SparkSession) -> None:
+    """Gives the tasks that are made from now on AWS's variables and ours as they are now; a worker's own are those of
+    the time when its JVM started. They travel with the tasks, not in Spark's configuration, which its UI and its
+    logs show. What names something of one machine only (a container's own credentials) stays here."""
+    spark.sparkContext.environment.update(
+        (name, value)
+        for name, value in os.environ.items()
+        if name == S3_KMS_KEY or (name.startswith("AWS_") and not name.startswith(_OF_ONE_MACHINE))
+    )
+
+
+def require_shared(spark: SparkSession, folder: Place) -> None:
+    """Raises WarehouseError where some executor does not see a folder of this machine; it asks a few tasks."""
+    if folder.local is None or is_local(spark):
+        return
+    probe = folder / f".probe-{secrets.token_hex(4)}"
+    probe.write_atomically("")
+    try:
+        tasks = 2 * spark.sparkContext.defaultParallelism
+        seen = spark.sparkContext.parallelize(range(tasks), tasks).map(lambda _: probe.is_file()).collect()
+    finally:
+        probe.remove()
+    if not all(seen):
+        raise WarehouseError(
+            f"{folder}: not every executor of {spark.sparkContext.master} sees this folder; "
+            f"use a file system that all machines share, or {WAREHOUSE}=s3://bucket/prefix"
+        )
+
+
+def is_local(spark: SparkSession) -> bool:
+    """Whether the tasks run on this machine, in the session's own process."""
+    return str(spark.sparkContext.master).startswith("local")
+
+
 def close_session(spark: SparkSession) -> None:
     """Stops the session, also where Java is dead already: nothing is left to stop then."""
     with contextlib.suppress(Py4JError, OSError):
@@ -65,10 +103,14 @@ def session(name: str = "crossover") -> Iterator[SparkSession]:
 
 
 def spark_failure(error: PySparkException | Py4JError) -> str:
-    """What went wrong in Spark by the names that it has for it. Never its own text: that can quote a row's values."""
+    """What went wrong in Spark by the names that it has for it, or what a task of ours said of the warehouse. Never
+    Spark's own text: that can quote a row's values."""
     text = str(error)
     if "No space left on device" in text:
         return "the disk is full"
+    own = _OWN_FAILURE.search(text)
+    if own is not None:
+        return own[1]
     condition = error.getCondition() if isinstance(error, PySparkException) else None
     causes = dict.fromkeys(_JAVA_FAILURE.findall(text))
     return ", ".join([*([condition] if condition else []), *causes][:4]) or type(error).__name__
@@ -84,6 +126,10 @@ def _configuration(master: str) -> SparkConf:
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         # Wide items overflow a generated method's 64 KB: compiling costs a small run most, a large one gains nothing
         "spark.sql.codegen.wholeStage": "false",
+        # Where it is on, what Java would compile badly is generated piece by piece
+        "spark.sql.codegen.hugeMethodLimit": "8000",
+        # Children that lie side by side are gathered in one go, without a buffer for each parent
+        "spark.sql.execution.replaceHashWithSortAgg": "true",
         # Shuffles are as wide as the snapshot needs already; planning each stage anew costs more than it finds
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.session.timeZone": "UTC",

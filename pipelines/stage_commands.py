@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pipelines.capture_commands import COMMAND as CAPTURE
 from pipelines.command import Command, CommandResult, add_mapping_argument
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.migration import Migration
+    from pipelines.source.rds_export.request import ExportRequest
 
 
 def _check(arguments: argparse.Namespace) -> CommandResult:
@@ -42,11 +44,15 @@ def _tables(arguments: argparse.Namespace) -> CommandResult:
 
 
 def _snapshot(arguments: argparse.Namespace) -> CommandResult:
-    from pipelines.snapshot import take_snapshot
+    from pipelines.snapshot import await_export, take_snapshot
     from pipelines.source.connect import source_url
 
+    request = _export_request(arguments)
     migration = _open(arguments)
-    manifest = take_snapshot(migration, source_url(migration.mapping))
+    url = source_url(migration.mapping)
+    command = f"crossover snapshot {arguments.mapping} --from rds-export"
+    export = None if request is None else await_export(migration, url, request, command)
+    manifest = take_snapshot(migration, url, export=export)
     return CommandResult(
         {
             "snapshot_id": manifest.id,
@@ -57,6 +63,18 @@ def _snapshot(arguments: argparse.Namespace) -> CommandResult:
             *(f"  {name}: {one.rows:,} rows, {one.bytes:,} bytes" for name, one in manifest.tables.items()),
         ],
     )
+
+
+def _export_request(arguments: argparse.Namespace) -> ExportRequest | None:
+    """None for a live snapshot."""
+    from pipelines.source.rds_export.request import ExportOptions, export_request
+
+    options = ExportOptions(**{name: getattr(arguments, name) for name in ExportOptions.__dataclass_fields__})
+    if arguments.source == "rds-export":
+        return export_request(options)
+    if options.given():
+        raise UsageError(f"{', '.join(options.given())}: only with --from rds-export")
+    return None
 
 
 def _records(arguments: argparse.Namespace) -> CommandResult:
@@ -192,6 +210,28 @@ def _no_arguments(_: argparse.ArgumentParser) -> None:
     """The command takes none."""
 
 
+def _source_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=["live", "rds-export"],
+        default="live",
+        help="live: the running database (default); rds-export: an export of an RDS snapshot into S3",
+    )
+    export = parser.add_argument_group(
+        "with --from rds-export", "an export that is there, one by its task, or a new one"
+    )
+    export.add_argument("--export", metavar="LOCATION", help="read this one: its folder, or s3://bucket/prefix/task")
+    export.add_argument("--task", metavar="ID", help="go on with this export task: await it, then read it")
+    export.add_argument("--instance", metavar="ID", help="start one of this DB instance's newest snapshot")
+    export.add_argument("--cluster", metavar="ID", help="the same of an Aurora cluster")
+    export.add_argument("--rds-snapshot", metavar="ID", help="of this snapshot, not the newest")
+    export.add_argument("--bucket", metavar="NAME", help="the S3 bucket that RDS exports into")
+    export.add_argument("--prefix", metavar="PATH", help="a path in it; none unless given")
+    export.add_argument("--role", metavar="ARN", help="the IAM role by which RDS writes there")
+    export.add_argument("--kms-key", metavar="ID", help="the KMS key that the export is encrypted with")
+
+
 def _snapshot_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", metavar="ID", help="a finished snapshot; the newest unless given")
 
@@ -206,7 +246,7 @@ def _backfill_options(parser: argparse.ArgumentParser) -> None:
 COMMANDS = (
     Command("check", "validate the mapping against the live schema", _with_mapping(), _check),
     Command("tables", "create the DynamoDB tables and indexes", _with_mapping(), _tables),
-    Command("snapshot", "export one consistent cut of the source", _with_mapping(), _snapshot),
+    Command("snapshot", "export one consistent cut of the source", _with_mapping(_source_options), _snapshot),
     Command(
         "records",
         "denormalise a snapshot into records",
@@ -232,5 +272,6 @@ COMMANDS = (
         ),
         _diff,
     ),
+    CAPTURE,
     Command("schema", "print the mapping's JSON Schema", _no_arguments, _schema),
 )

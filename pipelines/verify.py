@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -16,6 +15,7 @@ from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.warehouse.manifest import DiffManifest
+from pipelines.warehouse.place import Place
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class VerifyResult:
     """`report`: the page to open."""
 
     diff: DiffManifest
-    report: Path
+    report: Place
 
 
 def verify(
-    migration: Migration, url: str, spark: SparkSession, report: Callable[[Migration, str], Path]
+    migration: Migration, url: str, spark: SparkSession, report: Callable[[Migration, str], Place]
 ) -> VerifyResult:
-    """All stages afresh. `url` is the source's; `report` makes the page of a diff's run id and returns its path.
+    """All stages afresh. `url` is the source's; `report` makes the page of a diff's run id and returns where it is.
 
     Raises what the stages raise. That the stores differ is no error: see `diff.consistent`.
     """

@@ -23,6 +23,7 @@ from pipelines.mapping.where_evaluate import evaluate
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import write_manifest
 from pipelines.warehouse.manifest import SnapshotManifest, TableCounts
+from tests.on_disk import on_disk
 
 Row = dict[str, Any]
 
@@ -66,7 +67,7 @@ class HandMade:
         folder = migration.folder.snapshot(snapshot_id)
         columns = {str(t.ref): names for t, names in self.plan(migration).columns_by_table().items()}
         counts = {
-            str(table.ref): _write(table, columns[str(table.ref)], rows, folder, files_per_table)
+            str(table.ref): _write(table, columns[str(table.ref)], rows, on_disk(folder), files_per_table)
             for table, rows in self.rows.items()
             if str(table.ref) in columns
         }

@@ -19,6 +19,7 @@ from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import write_manifest
 from pipelines.warehouse.manifest import DumpManifest, RecordsManifest, SnapshotManifest
+from tests.on_disk import on_disk
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,6 @@ def open_migration(mapping: str, folder: Path, warehouse: Path) -> Migration:
 def finish_snapshot(migration: Migration, snapshot_id: str, *tables: Table) -> None:
     """A catalog and no rows."""
     folder = migration.folder.snapshot(snapshot_id)
-    folder.mkdir(parents=True)
     manifest = SnapshotManifest(
         **_header(migration, snapshot_id),
         taken="live",
@@ -70,7 +70,7 @@ def finish_snapshot(migration: Migration, snapshot_id: str, *tables: Table) -> N
 
 
 def finish_records(migration: Migration, snapshot_id: str, rows: Iterable[Row], buckets: int = 4) -> None:
-    folder = migration.folder.records(snapshot_id)
+    folder = on_disk(migration.folder.records(snapshot_id))
     rows = list(rows)
     rejects = [row for row in rows if row.item is None]
     _write_records(folder, [row for row in rows if row.item is not None], buckets)
@@ -87,11 +87,11 @@ def finish_records(migration: Migration, snapshot_id: str, rows: Iterable[Row], 
         reject_reasons={"item_too_large": len(rejects)},
         item_types={},
     )
-    write_manifest(folder, manifest)
+    write_manifest(migration.folder.records(snapshot_id), manifest)
 
 
 def finish_dump(migration: Migration, dump_id: str, snapshot_id: str, rows: Iterable[Row], buckets: int = 4) -> None:
-    folder = migration.folder.dump(dump_id)
+    folder = on_disk(migration.folder.dump(dump_id))
     rows = list(rows)
     _write_records(folder, rows, buckets)
     manifest = DumpManifest(
@@ -105,7 +105,7 @@ def finish_dump(migration: Migration, dump_id: str, snapshot_id: str, rows: Iter
         tombstones=0,
         unmapped=sum(row.item_type is None for row in rows),
     )
-    write_manifest(folder, manifest)
+    write_manifest(migration.folder.dump(dump_id), manifest)
 
 
 def _header(migration: Migration, run_id: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from examples.shop.generate import load
 from examples.shop.plant import PlantedFault, plant
@@ -38,6 +37,8 @@ from pipelines.spark import session
 from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
 from pipelines.target.refill import refill
+from pipelines.warehouse.arrow_files import arrow_dataset
+from pipelines.warehouse.place import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -161,10 +162,10 @@ def _verify(
     )
 
 
-def found_faults(diff_folder: Path) -> set[Fault]:
+def found_faults(diff_folder: Place) -> set[Fault]:
     """The differences of a finished run."""
-    files = sorted((diff_folder / "differences").glob("*.parquet"))
-    table: pa.Table = ds.dataset(files).to_table(["table", "key", "verdict", "paths"])
+    files = (diff_folder / "differences").files(".parquet")
+    table: pa.Table = arrow_dataset(files).to_table(["table", "key", "verdict", "paths"])
     return {
         Fault(
             row["table"],

@@ -11,6 +11,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql.pandas.functions import arrow_udf
 
 from pipelines.items import sql_text
+from pipelines.items.source_type import AS_BYTES
 
 Batch = Callable[[pa.Array], pa.Array]
 """Gives an array of the length of the one it is given."""
@@ -44,11 +45,17 @@ def arrow_function(batch: Batch, result_ddl: str) -> Callable[[Column], Column]:
     return cast(Callable[[Column], Column], _wrapped(batch, result_ddl))
 
 
+def texts_of(values: pa.Array) -> list[str | None]:
+    """The texts of a batch whose bytes may be no UTF-8."""
+    return [None if v is None else v.decode(errors=AS_BYTES) for v in values.cast(pa.binary()).to_pylist()]
+
+
 def text_function(convert: Callable[[str], str]) -> ArrowFunction:
     """`convert`, a function of a module, for each text that is not null."""
 
     def convert_batch(values: pa.Array) -> pa.Array:
-        return pa.array([None if v is None else convert(v) for v in values.to_pylist()], pa.string())
+        converted = [None if v is None else convert(v).encode(errors=AS_BYTES) for v in texts_of(values)]
+        return pa.array(converted, pa.binary()).view(pa.string())
 
     return ArrowFunction(f"crossover_{convert.__name__}", convert_batch, "string")
 

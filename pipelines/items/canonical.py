@@ -27,6 +27,7 @@ AttributeValue = Mapping[str, Any]
 MAX_DEPTH = 32
 """Levels of an attribute's value, the value itself counted: a scalar inside 31 lists and maps is the deepest."""
 MAX_NAME_BYTES = 65_535
+NO_UTF8 = "a text is no valid UTF-8"
 
 NULL = '{"NULL":true}'
 TRUE = '{"BOOL":true}'
@@ -50,12 +51,13 @@ def quote(text: str) -> str:
     return quoted
 
 
-def utf8(text: str) -> bytes:
-    """Raises Unrepresentable (INVALID_TEXT) for a lone surrogate, which has no UTF-8 form."""
+def utf8(text: str, errors: str = "strict") -> bytes:
+    """Raises Unrepresentable (INVALID_TEXT) for a lone surrogate, which has no UTF-8 form; with `errors` AS_BYTES for
+    one that stands for no byte either."""
     try:
-        return text.encode()
+        return text.encode(errors=errors)
     except UnicodeEncodeError:
-        raise Unrepresentable(RejectReason.INVALID_TEXT, "a lone surrogate has no UTF-8 form") from None
+        raise Unrepresentable(RejectReason.INVALID_TEXT, NO_UTF8) from None
 
 
 def string(text: str) -> str:

@@ -46,7 +46,28 @@ def binary_fragment(value: Column) -> Column:
 def attributes_text(fragments: Sequence[tuple[str, Column]]) -> Column:
     """`{"name":value,…}` of (name, fragment) pairs sorted by name; pairs whose fragment is null are left out."""
     pairs = [F.concat(F.lit(f"{quote(name)}:"), fragment) for name, fragment in fragments]
-    return F.concat(F.lit("{"), F.concat_ws(",", *pairs), F.lit("}"))
+    comma = F.lit(",")
+    there = next((n for n, pair in enumerate(pairs) if pair.sure), None)
+    if not pairs:
+        return F.lit("{}")
+    if there is None:
+        behind_commas = F.concat(*(_where_there(F.concat(comma, pair)) for pair in pairs))
+        return F.concat(F.lit("{"), F.surely(F.ltrim(behind_commas, ",")), F.lit("}"))
+    before = [_where_there(F.concat(pair, comma)) for pair in pairs[:there]]
+    behind = [_where_there(F.concat(comma, pair)) for pair in pairs[there + 1 :]]
+    return F.concat(F.lit("{"), *before, pairs[there], *behind, F.lit("}"))
+
+
+def _where_there(text: Column) -> Column:
+    """The text, or nothing where it is null. A copy of one value is saved where to ask twice for it is cheap."""
+    if text.sure:
+        return text
+    parts = text.parts if isinstance(text, F.Concat) else (text,)
+    unsure = [part for part in parts if not part.sure]
+    if len(unsure) > 1 or isinstance(unsure[0], F.Case):
+        return F.coalesce(text, F.lit(""))
+    there, nothing = unsure[0].isNotNull(), F.lit("")
+    return F.concat(*(F.when(there, p).otherwise(nothing) if p.sure else F.coalesce(p, nothing) for p in parts))
 
 
 def map_fragment(fragments: Sequence[tuple[str, Column]]) -> Column:

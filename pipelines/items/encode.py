@@ -3,7 +3,8 @@
 Which encodings a type may have, which is its default, and the canonical fragment of one value. The Spark form
 stands in `pipelines.items.encode_spark`; where Spark has no exact expression it calls these functions.
 
-Values are in their physical form (`pipelines.items.source_type.Kind`): int, str, bool, bytes, date, datetime.
+Values are in their physical form (`pipelines.items.source_type.Kind`): int, str, bool, bytes, date, datetime; a text
+that may be no UTF-8 is a str, decoded with AS_BYTES.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pipelines.items.canonical import binary, boolean, number, string, utf8
 from pipelines.items.json_document import json_document
 from pipelines.items.number import canonical_number
 from pipelines.items.reject import RejectReason, Unrepresentable
-from pipelines.items.source_type import NUMBERS, TEMPORAL, TEXTS, Encoding, Kind, SourceType
+from pipelines.items.source_type import AS_BYTES, NUMBERS, TEMPORAL, TEXTS, Encoding, Kind, SourceType
 from pipelines.items.temporal import day_text, epoch_millis, epoch_seconds, fixed_text
 
 Encoder = Callable[[Any, str | None], str | None]
@@ -126,7 +127,8 @@ for _kind in TEXTS:
     _SCALARS[_kind, Encoding.S] = string
     _SCALARS[_kind, Encoding.TEXT] = string
     _SCALARS[_kind, Encoding.N] = number
-    _SCALARS[_kind, Encoding.B] = lambda value: binary(utf8(value))
+    _SCALARS[_kind, Encoding.B] = lambda value: binary(utf8(value, AS_BYTES))
+_SCALARS[Kind.CHAR, Encoding.N] = lambda value: number(value.rstrip(" "))
 
 _TEMPORALS: dict[Encoding, Callable[[Any], str]] = {
     Encoding.S: lambda value: f'{{"S":"{fixed_text(value)}"}}',

@@ -10,7 +10,7 @@ import json
 
 import pyarrow as pa
 
-from pipelines.items.arrow_spark import ArrowFunction
+from pipelines.items.arrow_spark import ArrowFunction, texts_of
 from pipelines.items.encode import Encoder, encoder
 from pipelines.items.reject import Unrepresentable
 from pipelines.items.size import value_size
@@ -32,7 +32,8 @@ def encode_batches(type: SourceType, encoding: Encoding, depth: int, value: Colu
 
     def encode_batch(values: pa.Array) -> pa.Array:
         encode_value = encoder(type, encoding, depth)
-        outcomes = [_outcome(encode_value, member) for member in values.to_pylist()]
+        members = values.to_pylist() if type.utf8 else texts_of(values)
+        outcomes = [_outcome(encode_value, member) for member in members]
         return pa.array(outcomes, type=pa.struct(list(_OUTCOME)))
 
     meaning = hashlib.sha256(repr((type, encoding, depth)).encode()).hexdigest()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipelines.items import sql_text as F  # noqa: N812
+from pipelines.items.canonical import NO_UTF8
 from pipelines.items.canonical_spark import (
     binary_fragment,
     boolean_fragment,
@@ -75,8 +76,15 @@ def outside_calendar(raw: Column) -> Problem:
     return problem_when(raw.isNotNull(), RejectReason.UNREPRESENTABLE_DATE, detail)
 
 
-def _string(_: SourceType, value: Column) -> Encoded:
-    return Encoded(string_fragment(value), F.octets(value), value)
+def invalid_text(type: SourceType, value: Column) -> Problem | None:
+    """The problem of a text whose bytes are no UTF-8; None where the server rules that out."""
+    if type.utf8:
+        return None
+    return problem_when(~F.call("is_valid_utf8", value), RejectReason.INVALID_TEXT, F.lit(NO_UTF8))
+
+
+def _string(type: SourceType, value: Column) -> Encoded:
+    return Encoded(string_fragment(value), F.octets(value), value, invalid_text(type, value))
 
 
 def _harmless(text: Column) -> Encoded:

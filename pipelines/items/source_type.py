@@ -14,7 +14,7 @@ class Kind(StrEnum):
     """
 
     INTEGER = "integer"  # int2, int4, int8, oid: int64
-    NUMERIC = "numeric"  # string, as PostgreSQL prints it (may be NaN, Infinity)
+    NUMERIC = "numeric"  # string, as PostgreSQL prints it (may be NaN, ±Infinity); money: the number alone, no symbol
     FLOAT4 = "float4"  # string, shortest digits that round-trip, as PostgreSQL prints it (may be NaN, ±Infinity)
     FLOAT8 = "float8"
     BOOLEAN = "boolean"  # bool
@@ -30,15 +30,21 @@ class Kind(StrEnum):
     ARRAY = "array"  # string, PostgreSQL's array literal `{a,"b c",NULL}`
     OTHER = "other"  # string: interval, inet, ranges, … as PostgreSQL prints it
     # An unknown type of an extension is OTHER too, with `known` false.
+    # In a SQL_ASCII database TEXT, CHAR, ENUM, JSON, ARRAY and OTHER are binary: bytes that may be no UTF-8.
 
 
 RAW_SUFFIX = "::raw"
 """DATE, TIMESTAMP and TIMESTAMPTZ columns come in two physical columns: the value, null where it is not within
 0001-01-01 .. 9999-12-31, and `<name>::raw`, PostgreSQL's text of the value just there, null elsewhere."""
 
+MONEY = "money"
+"""Of kind NUMERIC, but PostgreSQL compares it with no other number: it is cast first."""
+
 TEMPORAL = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8})
 TEXTS = frozenset({Kind.TEXT, Kind.CHAR, Kind.UUID, Kind.ENUM})
+WRITTEN = frozenset({Kind.TEXT, Kind.CHAR, Kind.ENUM, Kind.JSON, Kind.ARRAY, Kind.OTHER})
+"""Kinds whose text may hold any character of the database's encoding."""
 
 
 class SourceType(BaseModel):
@@ -53,6 +59,11 @@ class SourceType(BaseModel):
     element: SourceType | None = None  # of ARRAY
     known: bool = True
     exact: bool = True  # of texts: PostgreSQL's = means the same bytes; not so for citext and for loose collations
+    utf8: bool = True  # False: WRITTEN in a SQL_ASCII database, where the text may be no UTF-8
+
+
+AS_BYTES = "surrogateescape"
+"""How bytes that are no UTF-8 stand in a Python text: as lone surrogates, which no text of PostgreSQL's has."""
 
 
 class Encoding(StrEnum):

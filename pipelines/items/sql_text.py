@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One expression. `name` is what it is called where it is selected; `functions` must be known to the session."""
+    """One expression. `name` is what it is called where it is selected; `functions` must be known to the session;
+    `sure`: it is known never to be null."""
 
     text: str
     name: str | None = None
     functions: frozenset[ArrowFunction] = frozenset()
+    sure: bool = False
 
     def alias(self, name: str) -> Column:
         return replace(self, name=name)
@@ -99,6 +101,20 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
+class Literal(Column):
+    """A text that is the same in every row."""
+
+    value: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(Column):
+    """Texts one behind the other, none of them a Concat, no two Literals side by side. Null where one is."""
+
+    parts: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Case(Column):
     """`CASE … END`; null where no branch applies."""
 
@@ -108,7 +124,9 @@ class Case(Column):
         return _case((*self.branches, (condition, _operand(value))))
 
     def otherwise(self, value: object) -> Column:
-        return _case_text(self.branches, _operand(value))
+        last = _operand(value)
+        values = [*(found for _, found in self.branches), last]
+        return replace(_case_text(self.branches, last), sure=all(column.sure for column in values))
 
 
 def when(condition: Column, value: object) -> Case:
@@ -123,7 +141,7 @@ def lit(value: object) -> Column:
         case bool():
             return Column("true" if value else "false")
         case str():
-            return Column(f"'{value.translate(_ESCAPES)}'")
+            return Literal(f"'{value.translate(_ESCAPES)}'", sure=True, value=value)
         case float():
             return Column(f"{value!r}D")
         case int():
@@ -149,11 +167,31 @@ def struct(*columns: Column) -> Column:
 
 
 def coalesce(*columns: Column) -> Column:
-    return columns[0] if len(columns) == 1 else call("coalesce", *columns)
+    whole = columns[0] if len(columns) == 1 else call("coalesce", *columns)
+    return replace(whole, sure=any(column.sure for column in columns))
+
+
+def surely(column: Column) -> Column:
+    """The same column, where it is never null; nobody looks at it in a row where it is."""
+    if isinstance(column, Concat):
+        return replace(column, sure=True, parts=tuple(surely(part) for part in column.parts))
+    return replace(column, sure=True)
 
 
 def concat(*columns: Column) -> Column:
-    return call("concat", *columns)
+    """One call, however deep the columns are concatenations themselves: each of theirs would be copied once more."""
+    parts: list[Column] = []
+    for part in (part for column in columns for part in (column.parts if isinstance(column, Concat) else (column,))):
+        last = parts[-1] if parts else None
+        if isinstance(part, Literal) and isinstance(last, Literal):
+            parts[-1] = lit(last.value + part.value)
+        else:
+            parts.append(part)
+    if len(parts) == 1 and isinstance(parts[0], Literal):
+        return parts[0]
+    whole = call("concat", *parts)
+    sure = all(part.sure for part in parts)
+    return Concat(whole.text, None, whole.functions, sure, parts=tuple(parts))
 
 
 def concat_ws(separator: str, *columns: Column) -> Column:
@@ -199,6 +237,11 @@ def place(partition: Iterable[str], order: Sequence[Column]) -> Column:
     within = ", ".join(_identifier(name) for name in partition)
     by = ", ".join(column.text for column in order)
     return Column(f"row_number() OVER (PARTITION BY {within} ORDER BY {by})", functions=_functions(order))
+
+
+def count_in(partition: Iterable[str]) -> Column:
+    """How many rows share the columns of these names with a row, itself counted."""
+    return Column(f"count(1) OVER (PARTITION BY {', '.join(_identifier(name) for name in partition)})")
 
 
 def transform(array: Column, each: Callable[[Column], Column]) -> Column:
@@ -252,7 +295,7 @@ def _functions(columns: Iterable[Column]) -> frozenset[ArrowFunction]:
 
 def _case(branches: tuple[tuple[Column, Column], ...]) -> Case:
     whole = _case_text(branches, None)
-    return Case(whole.text, None, whole.functions, branches)
+    return Case(whole.text, None, whole.functions, branches=branches)
 
 
 def _case_text(branches: tuple[tuple[Column, Column], ...], otherwise: Column | None) -> Column:

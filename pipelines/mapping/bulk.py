@@ -25,6 +25,7 @@ from pipelines.items.size import MAX_ITEM_BYTES
 from pipelines.mapping.bulk_embeds import embedded_frame
 from pipelines.mapping.bulk_frame import FreshNames, SourceTables
 from pipelines.mapping.bulk_keys import key_attributes, key_text, source_key_text, whole_item
+from pipelines.mapping.outcome import NO_SOURCE_KEY, SAME_SOURCE_KEY
 from pipelines.mapping.plan import ColumnValue, ItemPlan, RowPlan, TemplateValue
 
 PROBLEM_COLUMNS = ("reason", "attribute", "detail")
@@ -51,6 +52,8 @@ def item_rows(item: ItemPlan, tables: SourceTables, duplicates: DataFrame | None
         whole.size.alias("size"),
         (no_problem() if whole.problem is None else whole.problem.column).alias("problem"),
     )
+    if item.source_key_unproved:
+        built = _with_source_keys_judged(built)
     good, claimed = F.col("problem").isNull(), F.coalesce(F.col("key"), F.col("source_key"))
     sized = good | (F.col("problem")["reason"] == str(RejectReason.ITEM_TOO_LARGE))
     return F.select(
@@ -96,6 +99,25 @@ def _judged(built: DataFrame, duplicates: DataFrame | None) -> DataFrame:
     problem = first_problem(found)
     assert problem is not None
     return F.select(built, *others, problem.column.alias("problem"))
+
+
+def _with_source_keys_judged(built: DataFrame) -> DataFrame:
+    """Rows that cannot be told apart are problems, before all others, and have no key."""
+    source_key = F.col("source_key")
+    rows = F.select(built, "*", F.count_in(["source_key"]).alias("rows"))
+    unclear = first_problem(
+        [
+            problem_when(source_key.isNull(), RejectReason.KEY_NULL_OR_EMPTY, F.lit(NO_SOURCE_KEY)),
+            problem_when(F.col("rows") > 1, RejectReason.DUPLICATE_KEY, F.lit(SAME_SOURCE_KEY)),
+        ]
+    )
+    assert unclear is not None
+    return F.select(
+        rows,
+        *(F.col(name) for name in built.columns if name not in ("key", "problem")),
+        F.when(~unclear.found, F.col("key")).alias("key"),
+        F.coalesce(unclear.column, F.col("problem")).alias("problem"),
+    )
 
 
 def _for_keys(item: ItemPlan) -> RowPlan:

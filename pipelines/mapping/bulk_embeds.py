@@ -6,6 +6,7 @@ sets are grouped by what they match and joined as one fragment. Frames keep one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
@@ -13,7 +14,7 @@ from pyspark.sql import DataFrame
 from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.canonical_spark import quoted
 from pipelines.items.encode_spark import Encoded
-from pipelines.items.problem_spark import at, first_problem, problem_in, problem_when
+from pipelines.items.problem_spark import Problem, at, first_problem, no_problem, problem_in, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.size import ELEMENT_OVERHEAD, NESTED_OVERHEAD
 from pipelines.items.source_type import Encoding, SourceType
@@ -162,23 +163,74 @@ def _at_most_one(embed: EmbedPlan) -> bool:
 def _finish_many(children: Children, names: FreshNames, depth: int) -> Finished:
     keys = sort_keys(children.frame, children.embed.order_by)
     rows, order = children.frame.rows, [key.column for key in keys]
-    if children.embed.limit is not None or any(key.descending for key in keys):
+    placed = children.embed.limit is not None or any(key.descending for key in keys)
+    if placed:
         place = names.next()
         rows, order = ranked(children, place), [F.col(place)]
     element = _element(children, depth)
-    member = F.struct(
+    member, size = names.next(), names.next()
+    rows = F.select(
+        rows,
+        *map(F.col, children.keys),
+        _member(order, element).alias(member),
+        element.size.alias(size),
+    )
+    if not placed:
+        rows = _side_by_side(rows, children.keys)
+    grouped, members = _gather(rows, children.keys, F.col(member), F.col(size), names)
+    whole = _set(children, members, element) if children.embed.shape is Shape.SET else _list(members, element)
+    return _finished(children, grouped, whole, names)
+
+
+@dataclass(frozen=True)
+class _Members:
+    """All elements of one enclosing row, sorted. `size`: their bytes. `bad`: how many have a problem."""
+
+    elements: Column
+    size: Column
+    bad: Column
+
+    @property
+    def first_bad(self) -> Column:
+        """From 1; 0 where none has a problem."""
+        bad = F.transform(self.elements["problem"], lambda found: found.isNotNull())
+        return F.call("array_position", bad, F.lit(True)).cast("int")
+
+    @property
+    def problem(self) -> Problem:
+        """Of the first that has one. Nearly always none has, and the elements are not looked through."""
+        place = F.when(self.first_bad > 0, self.first_bad)
+        found = F.call("try_element_at", self.elements["problem"], place)
+        return problem_in(F.when(self.bad > 0, found))
+
+
+def _gather(
+    rows: DataFrame, keys: tuple[str, ...], member: Column, size: Column, names: FreshNames
+) -> tuple[DataFrame, _Members]:
+    elements, total, bad = names.next(), names.next(), names.next()
+    grouped = F.grouped(
+        rows,
+        keys,
+        F.call("sort_array", F.call("collect_list", member)).alias(elements),
+        F.call("sum", size).cast("int").alias(total),
+        F.call("count", member["problem"]).alias(bad),
+    )
+    return grouped, _Members(F.col(elements), F.col(total), F.col(bad))
+
+
+def _member(order: Sequence[Column], element: Encoded) -> Column:
+    return F.struct(
         *(column.alias(f"o{n}") for n, column in enumerate(order)),
         element.fragment.alias("fragment"),
         *([] if element.text is None else [element.text.alias("text")]),
-        *([] if element.problem is None else [element.problem.column.alias("problem")]),
+        (no_problem() if element.problem is None else element.problem.column).alias("problem"),
     )
-    gathered, total = names.next(), names.next()
-    together = F.call("sort_array", F.call("collect_list", member)).alias(gathered)
-    sizes = F.call("sum", element.size).cast("int").alias(total)
-    grouped = F.grouped(rows, children.keys, together, sizes)
-    whole = _set(children, F.col(gathered), F.col(total), element) if children.embed.shape is Shape.SET else None
-    whole = whole or _list(F.col(gathered), F.col(total), element)
-    return _finished(children, grouped, whole, names)
+
+
+def _side_by_side(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
+    """Those that share the keys behind one another: then they are gathered without a buffer for each key, from
+    values that a generated projection made. An aggregate would interpret the expressions that are written in it."""
+    return rows.repartition(*keys).sortWithinPartitions(*keys)
 
 
 def _finished(children: Children, grouped: DataFrame, whole: Encoded, names: FreshNames) -> Finished:
@@ -208,41 +260,31 @@ def _null_where_absent(encoded: Encoded) -> Encoded:
     )
 
 
-def _list(elements: Column, total: Column, element: Encoded) -> Encoded:
+def _list(members: _Members, element: Encoded) -> Encoded:
+    elements = members.elements
     fragment = F.concat(F.lit('{"L":['), F.concat_ws(",", elements["fragment"]), F.lit("]}"))
-    size = total + F.call("size", elements) * ELEMENT_OVERHEAD + NESTED_OVERHEAD
+    size = members.size + F.call("size", elements) * ELEMENT_OVERHEAD + NESTED_OVERHEAD
     if element.problem is None:
         return Encoded(fragment, size)
-    place = _first_bad(elements)
-    index = F.concat(F.lit("["), (place - 1).cast("string"), F.lit("]"))
-    return Encoded(fragment, size, problem=at(index, problem_in(_problem_at(elements, place))))
+    index = F.concat(F.lit("["), (members.first_bad - 1).cast("string"), F.lit("]"))
+    return Encoded(fragment, size, problem=at(index, members.problem))
 
 
-def _set(children: Children, members: Column, total: Column, element: Encoded) -> Encoded:
+def _set(children: Children, members: _Members, element: Encoded) -> Encoded:
     value = children.embed.value
     kind = _SETS[value.encoding if isinstance(value, ColumnValue) else Encoding.S]
-    texts = F.call("sort_array", members["text"])
+    texts = F.call("sort_array", members.elements["text"])
     spelled = F.transform(texts, quoted) if kind == "SS" else F.transform(texts, _in_quotes)
     fragment = F.concat(F.lit(f'{{"{kind}":['), F.concat_ws(",", spelled), F.lit("]}"))
-    has_null = F.call("array_contains", F.transform(members["fragment"], lambda m: m.isNull()), F.lit(True))
+    has_null = F.call("array_contains", F.transform(members.elements["fragment"], lambda m: m.isNull()), F.lit(True))
     repeated = F.call("size", F.call("array_distinct", texts)) < F.call("size", texts)
     problems = [
         problem_when(has_null, RejectReason.SET_NULL_OR_DUPLICATE, F.lit("a set has a NULL")),
         problem_when(repeated, RejectReason.SET_NULL_OR_DUPLICATE, F.lit("a set has a member twice")),
     ]
     if element.problem is not None:
-        problems.insert(0, problem_in(_problem_at(members, _first_bad(members))))
-    return Encoded(fragment, total, problem=first_problem(problems))
-
-
-def _first_bad(members: Column) -> Column:
-    """From 1; 0 where none has a problem."""
-    bad = F.transform(members["problem"], lambda found: found.isNotNull())
-    return F.call("array_position", bad, F.lit(True)).cast("int")
-
-
-def _problem_at(members: Column, place: Column) -> Column:
-    return F.call("try_element_at", members["problem"], F.when(place > 0, place))
+        problems.insert(0, members.problem)
+    return Encoded(fragment, members.size, problem=first_problem(problems))
 
 
 def _in_quotes(text: Column) -> Column:

@@ -31,7 +31,7 @@ def key_attributes(item: ItemPlan, frame: Frame) -> list[Named]:
 
 def key_text(key: Sequence[Named]) -> Column:
     """`{"pk":{"S":"…"},"sk":{"S":"…"}}`; null where the key cannot be built."""
-    text = attributes_text([(k.name, k.value.fragment) for k in sorted(key, key=lambda k: k.name)])
+    text = attributes_text([(k.name, F.surely(k.value.fragment)) for k in sorted(key, key=lambda k: k.name)])
     problem = first_in(key)
     return text if problem is None else F.when(~problem.found, text)
 
@@ -58,7 +58,9 @@ def whole_item(item: ItemPlan, frame: Frame, key: Sequence[Named]) -> Encoded:
         _index_key(named, indexed[named.name]) if named.name in indexed else named
         for named in row_attributes(_nulls_left_out(frame, indexed), depth=0)
     ]
-    everything = sorted([*key, *attributes], key=lambda named: named.name)
+    # a key attribute that is NULL is a problem of its own
+    keyed = [replace(named, value=replace(named.value, fragment=F.surely(named.value.fragment))) for named in key]
+    everything = sorted([*keyed, *attributes], key=lambda named: named.name)
     text = attributes_text([(named.name, named.value.fragment) for named in everything])
     problem = first_problem([first_in(key), first_in(attributes)])
     return Encoded(text, attributes_size(everything), problem=problem)

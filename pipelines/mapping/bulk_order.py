@@ -79,7 +79,7 @@ def _value_keys(term: OrderTerm, physical: Physical) -> list[SortKey]:
             return _numeric_keys(term.type, value, term.descending)
         case Kind.DATE | Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
             return [SortKey(part * sign) for part in _time_parts(term.type.kind, physical)]
-    return [SortKey(value, term.descending)]
+    return [SortKey(F.rtrim(value) if term.type.kind is Kind.CHAR else value, term.descending)]
 
 
 def _numeric_keys(type: SourceType, value: Column, descending: bool) -> list[SortKey]:

@@ -43,6 +43,7 @@ class Table(_Frozen):
     relation: Relation
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]  # in key order; empty where there is none
+    inherited: bool = False  # other tables inherit from it: their rows are its rows too, but its key binds them not
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)

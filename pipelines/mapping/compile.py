@@ -31,6 +31,7 @@ def compile_mapping(mapping: Mapping, catalog: Catalog) -> MigrationPlan:
     compiler = _Compiler(mapping, catalog, targets, problems)
     compiled = [(item, plan) for name, item in mapping.items.items() if (plan := compiler.item(name, item))]
     targets.check_ttl([plan for _, plan in compiled])
+    targets.check_projections(mapping.items, [plan for _, plan in compiled])
     plans = mark_sensitive(compiled, problems)
     for name, other, message in key_conflicts(plans):
         problems.add(("items", name, "key"), f"can be a key of `{other}`, too: {message}")
@@ -58,21 +59,40 @@ class _Compiler:
             )
         if scope is None or table is None:
             return None
-        self._check_root(scope)
+        self._check_root(scope, item)
+        scope.used.update(item.source_key)
         keys = self.targets.keys(scope, table, item, path)
         root = self._row(scope, {key.name: f"`key.{key.name}`" for key in keys}, depth=0)
         root, index_keys = self.targets.index_keys(table, keys, root, path)
-        return ItemPlan(name, item.table, keys, root, index_keys, frozenset(), key_sensitive=False)
-
-    def _check_root(self, scope: Scope) -> None:
-        if scope.table.primary_key:
-            return
-        table = scope.table
-        kind = f", a {table.relation.replace('_', ' ')}," if table.relation is not Relation.TABLE else ""
-        self.problems.add(
-            (*scope.path, "from"),
-            f"{table.ref}{kind} has no primary key, and the root of an item needs one; add one to the table",
+        self._check_types(scope)
+        return ItemPlan(
+            name, item.table, keys, root, index_keys, frozenset(), key_sensitive=False, named_key=item.source_key
         )
+
+    def _check_root(self, scope: Scope, item: Item) -> None:
+        """A root needs columns that tell its rows apart."""
+        table, path = scope.table, (*scope.path, "source_key")
+        for n, name in enumerate(item.source_key):
+            if table.column(name) is None:
+                self.problems.add((*path, n), scope.unknown_column(name))
+            elif name in item.source_key[:n]:
+                self.problems.add((*path, n), f"`{name}` stands here twice; keep one")
+        if item.source_key and table.primary_key and not table.inherited:
+            self.problems.add(path, f"{table.ref} has a primary key, which tells its rows apart; take this out")
+        if not item.source_key and not table.primary_key:
+            kind = f", a {table.relation.replace('_', ' ')}," if table.relation is not Relation.TABLE else ""
+            self.problems.add(
+                (*scope.path, "from"),
+                f"{table.ref}{kind} has no primary key, and the root of an item needs one; add one to the table, or "
+                "name the columns that tell its rows apart in `source_key`",
+            )
+
+    def _check_types(self, scope: Scope) -> None:
+        """What `types` says of a value that nobody asks for would be a wish without effect."""
+        for name, path in scope.unused_types():
+            self.problems.add(path, f"`{name}` is not emitted, so its type has no effect; emit it, or take this out")
+        for child in scope.children.values():
+            self._check_types(child)
 
     def _row(self, scope: Scope, taken: dict[str, str], depth: int) -> RowPlan:
         """`depth`: lists and maps around the row's attributes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipelines.items.encode import encodings_of
@@ -10,8 +10,8 @@ from pipelines.items.record import OWN_ATTRIBUTES
 from pipelines.items.size import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES
 from pipelines.items.source_type import Encoding, Kind, SourceType
 from pipelines.mapping.compile_template import Resolved, Templates, column_value
-from pipelines.mapping.model import Item, KeySpec, Target, TargetTable
-from pipelines.mapping.origin import Path, listed
+from pipelines.mapping.model import Include, Item, KeySpec, Target, TargetTable
+from pipelines.mapping.origin import Path, listed, nearest
 from pipelines.mapping.plan import (
     Attribute,
     ColumnValue,
@@ -141,6 +141,20 @@ class Targets:
                 "rename it, or change the index",
             )
 
+    def check_projections(self, items: Mapping[str, Item], plans: list[ItemPlan]) -> None:
+        """What an index carries must be there in some item; known where all items of the table are compiled."""
+        for name, table in self.target.tables.items():
+            here = [plan for plan in plans if plan.table == name]
+            if len(here) < sum(item.table == name for item in items.values()):
+                continue
+            known = {attribute.name for plan in here for attribute in plan.root.attributes}
+            known |= {key.name for plan in here for key in plan.key}
+            for path, attribute in _projected(table, ("target", "tables", name, "indexes")):
+                if attribute not in known:
+                    self.problems.add(
+                        path, f"no item of `{name}` has an attribute `{attribute}`{nearest(attribute, sorted(known))}"
+                    )
+
     def check_ttl(self, plans: list[ItemPlan]) -> None:
         for name, table in self.target.tables.items():
             if table.ttl is None:
@@ -193,6 +207,13 @@ def _key_hint(type: SourceType, wanted: KeyType) -> str:
         return f"say how in `types`: {listed(ways)}"
     possible = sorted({_WIRE_TYPES[way] for way in encodings_of(type) if way in _WIRE_TYPES})
     return f"it can be {listed(possible)}; change the table's key, or use another column"
+
+
+def _projected(table: TargetTable, path: Path) -> Iterator[tuple[Path, str]]:
+    for name, index in table.indexes.items():
+        if isinstance(index.projection, Include):
+            for n, attribute in enumerate(index.projection.include):
+                yield (*path, name, "projection", "include", n), attribute
 
 
 def _key_specs(table: TargetTable, path: Path) -> Iterator[tuple[KeySpec, int, Path]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow.dataset as ds
 
 from pipelines.items.source_type import RAW_SUFFIX, TEMPORAL, TEXTS, Kind, SourceType
 from pipelines.mapping.bulk_accounts import EmbedUse, ItemUse
@@ -19,7 +20,8 @@ from pipelines.mapping.catalog import Table
 from pipelines.mapping.plan import EmbedPlan, ItemPlan, OrderTerm, RowPlan
 from pipelines.mapping.predicate import And, Compare, IsNull, Not, Or, Predicate
 
-TableFiles = Callable[[Table], Sequence[Path]]
+TableFiles = Callable[[Table], Sequence[Path] | ds.Dataset]
+"""Parquet files by their paths, or what else DuckDB can scan."""
 
 _FAMILIES = {Kind.INTEGER: "BIGINT", Kind.BOOLEAN: "BOOLEAN", Kind.BYTES: "BLOB"} | dict.fromkeys(TEXTS, "VARCHAR")
 _KEY = "crossover key "
@@ -91,12 +93,21 @@ class _Count:
         return [EmbedUse(path, row.table, used, filtered, count - used, passing - count), *inner]
 
     def _scan(self, row: RowPlan) -> str:
-        files = [str(file) for file in self._files(row.table)]
         names = [column.name.lower() for column in row.table.columns]
-        unclear = len(set(names)) < len(names) or any(name.startswith(_KEY) for name in names)
-        if unclear or not files or any(_WILDCARDS & set(file) for file in files):
+        if len(set(names)) < len(names) or any(name.startswith(_KEY) for name in names):
             raise CountedBySparkError
-        return f"FROM read_parquet([{', '.join(map(_literal, files))}], hive_partitioning = false)"
+        return f"FROM {self._table(self._files(row.table))}"
+
+    def _table(self, files: Sequence[Path] | ds.Dataset) -> str:
+        if isinstance(files, ds.Dataset):
+            self._relations += 1
+            name = f"scanned{self._relations}"
+            self._connection.register(name, files)
+            return name
+        paths = [str(file) for file in files]
+        if not paths or any(_WILDCARDS & set(path) for path in paths):
+            raise CountedBySparkError
+        return f"read_parquet([{', '.join(map(_literal, paths))}], hive_partitioning = false)"
 
     def _kept(self, query: str) -> str:
         self._relations += 1
@@ -144,7 +155,7 @@ def _key(row: RowPlan, column: str, other_row: RowPlan, other_column: str) -> st
     """What must be equal in both; the kinds of `bulk_order.match_column` whose match is the value itself."""
     kind = _type(row, column).kind
     family = _FAMILIES.get(kind)
-    if family is None or family != _FAMILIES.get(_type(other_row, other_column).kind):
+    if not _type(row, column).utf8 or family is None or family != _FAMILIES.get(_type(other_row, other_column).kind):
         raise CountedBySparkError
     return _unpadded(column, kind)
 
@@ -176,7 +187,7 @@ def _predicate(predicate: Predicate) -> str:
 
 def _compare(test: Compare) -> str:
     family = _FAMILIES.get(test.type.kind)
-    if family is None or test.type.kind is Kind.BYTES:
+    if not test.type.utf8 or family is None or test.type.kind is Kind.BYTES:
         raise CountedBySparkError
     literal = f"CAST({_literal(test.literal)} AS {family})"
     return f"({_unpadded(test.column, test.type.kind)} {test.comparison} {literal})"
@@ -189,8 +200,10 @@ def _order(term: OrderTerm) -> str:
 
 def _sorted_by(column: str, type: SourceType) -> list[str]:
     name, scale = _name(column), type.scale or 0
+    if not type.utf8:
+        raise CountedBySparkError
     if type.kind in _FAMILIES:
-        return [name]
+        return [_unpadded(column, type.kind)]
     if type.kind in (Kind.FLOAT4, Kind.FLOAT8):
         return [f"CAST({name} AS DOUBLE)"]
     if type.kind is not Kind.NUMERIC or not 0 <= scale <= (type.precision or -1) <= MAX_DECIMAL_DIGITS:

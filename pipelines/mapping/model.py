@@ -176,6 +176,9 @@ class Item(Body):
 
     table: Name = Field(description="The DynamoDB table, one of target.tables.")
     key: dict[Name, Name] = Field(min_length=1, description="Key attribute: its template.")
+    source_key: Names = Field(
+        default=(), description="Columns that tell the root's rows apart, where it has no primary key: of a view."
+    )
     version: Name | None = Field(default=None, description="Not supported yet: a column that versions the row.")
     compare: Compare | None = Field(default=None, description="Not supported yet: differences that are accepted.")
 
@@ -246,15 +249,20 @@ class Mapping(Model):
 
 def _meaning(body: Item | Embed, schema: str, inherited: Nulls) -> dict[str, Any]:
     nulls = body.nulls or inherited
-    return body.model_dump(mode="json", exclude={"embed", "from_", "set_"}) | {
-        "from": str(body.from_.ref(schema)),
-        "include": None if body.include is None else sorted(body.include),
-        "exclude": sorted(body.exclude),
-        "sensitive": sorted(body.sensitive),
-        "set": {name: _constant_meaning(value) for name, value in body.set_.items()},
-        "nulls": nulls,
-        "embed": {name: _meaning(embed, schema, nulls) for name, embed in body.embed.items()},
-    }
+    own = {"source_key": body.source_key} if isinstance(body, Item) and body.source_key else {}
+    return (
+        body.model_dump(mode="json", exclude={"embed", "from_", "set_", "source_key"})
+        | own
+        | {
+            "from": str(body.from_.ref(schema)),
+            "include": None if body.include is None else sorted(body.include),
+            "exclude": sorted(body.exclude),
+            "sensitive": sorted(body.sensitive),
+            "set": {name: _constant_meaning(value) for name, value in body.set_.items()},
+            "nulls": nulls,
+            "embed": {name: _meaning(embed, schema, nulls) for name, embed in body.embed.items()},
+        }
+    )
 
 
 def _constant_meaning(value: str | bool | int | Decimal) -> list[str]:

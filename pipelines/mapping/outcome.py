@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pipelines.items.reject import RejectReason, Unrepresentable
 
+NO_SOURCE_KEY = "the source key is NULL or has no text"
+SAME_SOURCE_KEY = "several rows have this source key"
+
 
 @dataclass(frozen=True)
 class Assembled:

@@ -192,7 +192,8 @@ class IndexKey:
 
 @dataclass(frozen=True)
 class ItemPlan:
-    """One item type. `source_key` names the root's primary key columns, in key order.
+    """One item type. `source_key` names the columns that tell the root's rows apart, in key order: those that the
+    mapping names (`named_key`), else the primary key's.
 
     `sensitive`: attribute paths (`email`, `customer.phone`, `lines.price`), those of templates that use a
     sensitive column included. `key_sensitive`: the key, or the source key, shows one.
@@ -205,10 +206,16 @@ class ItemPlan:
     index_keys: tuple[IndexKey, ...]
     sensitive: frozenset[str]
     key_sensitive: bool
+    named_key: tuple[str, ...] = ()
 
     @property
     def source_key(self) -> tuple[str, ...]:
-        return self.root.table.primary_key
+        return self.named_key or self.root.table.primary_key
+
+    @property
+    def source_key_unproved(self) -> bool:
+        """Whether nothing keeps two rows from having one source key, or a NULL in it."""
+        return bool(self.named_key) or self.root.table.inherited
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from pipelines.mapping.problems import Problems
 
 @dataclass
 class Scope:
-    """`path` is the body's place in the file. `types` holds what `types` asks for, own and from enclosing bodies.
-    `used` grows while values are compiled. An embed whose table is unknown is not among `children`."""
+    """`path` is the body's place in the file. `types` holds what `types` asks for, own and from enclosing bodies, and
+    `type_paths` where. `used`, and `encoded`, the columns whose encoding was asked for, grow while values are compiled.
+    An embed whose table is unknown is not among `children`."""
 
     body: Item | Embed
     path: Path
@@ -29,6 +30,8 @@ class Scope:
     types: dict[str, Encoding] = field(default_factory=dict)
     children: dict[str, Scope] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    type_paths: dict[str, Path] = field(default_factory=dict)
+    encoded: set[str] = field(default_factory=set)
 
     @property
     def emits_columns(self) -> bool:
@@ -39,7 +42,12 @@ class Scope:
         self.used.add(column)
 
     def encoding(self, column: Column) -> Encoding:
+        self.encoded.add(column.name)
         return self.types.get(column.name) or default_encoding(column.type)
+
+    def unused_types(self) -> list[tuple[str, Path]]:
+        """Columns with a type whose encoding nobody has asked for so far, and where the type stands."""
+        return [(name, path) for name, path in self.type_paths.items() if name not in self.encoded]
 
     def unknown_column(self, name: str) -> str:
         """The message for a column that is not there."""
@@ -94,7 +102,7 @@ class Scopes:
             column = scope.table.column(name)
             if column is not None:
                 self._check_pair(column, typed)
-                scope.types[name] = typed.encoding
+                scope.types[name], scope.type_paths[name] = typed.encoding, typed.path
             elif dot and embed in scope.body.embed:
                 inner.setdefault(embed, {})[rest] = typed
             else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.items.number import plain_number
 from pipelines.items.reject import Unrepresentable
-from pipelines.items.source_type import NUMBERS, RAW_SUFFIX, TEMPORAL, Kind, SourceType
+from pipelines.items.source_type import AS_BYTES, NUMBERS, RAW_SUFFIX, TEMPORAL, Kind, SourceType
 from pipelines.items.temporal import fixed_text
 from pipelines.mapping.plan import OrderTerm
 
@@ -79,14 +79,17 @@ def _sort_key(term: OrderTerm) -> Callable[[SourceRow], tuple[object, ...]]:
         if value is None:
             raw = row.raw(term.column, term.type)
             return null if raw is None else (1, *_raw_time(raw))
-        return (1, *_comparable(value, term.type.kind))
+        return (1, *_comparable(value, term.type))
 
     return key
 
 
-def _comparable(value: Any, kind: Kind) -> tuple[object, ...]:
-    if kind in NUMBERS and isinstance(value, str):
+def _comparable(value: Any, type: SourceType) -> tuple[object, ...]:
+    if type.kind in NUMBERS and isinstance(value, str):
         return _number(value)
+    if isinstance(value, str):
+        text = value.rstrip(" ") if type.kind is Kind.CHAR else value
+        return (text if type.utf8 else text.encode(errors=AS_BYTES),)
     if isinstance(value, datetime):
         return (1, value.year, value)
     if isinstance(value, date):

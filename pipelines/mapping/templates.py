@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from pipelines.items.canonical import utf8
 from pipelines.items.number import canonical_number
 from pipelines.items.reject import RejectReason, Unrepresentable
 from pipelines.items.source_type import NUMBERS, TEMPORAL, Kind, SourceType
@@ -150,7 +151,7 @@ def template_text(type: SourceType, value: object | None, raw: str | None) -> st
 
     Numbers in plain normal form, booleans `true` and `false`, dates and timestamps in the fixed form, everything
     else as PostgreSQL prints it. Raises Unrepresentable for NaN, infinities, numbers that DynamoDB cannot hold and
-    dates outside years 1 to 9999.
+    dates outside years 1 to 9999, and for a text that is no UTF-8.
     """
     if type.kind in TEMPORAL:
         day = _day(value, raw)
@@ -161,8 +162,12 @@ def template_text(type: SourceType, value: object | None, raw: str | None) -> st
         return "true" if value else "false"
     if type.kind in NUMBERS:
         return str(value) if type.kind is Kind.INTEGER else canonical_number(str(value))
+    if isinstance(value, bytes):
+        return rf"\x{value.hex()}"
     if not isinstance(value, str):
         raise TypeError(f"{type.name} has no text in a template")
+    if not type.utf8:
+        utf8(value)
     return value
 
 

@@ -10,7 +10,7 @@ from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.arrow_spark import text_function
 from pipelines.items.canonical import quote
 from pipelines.items.canonical_spark import harmless_string, quoted, string_fragment
-from pipelines.items.encode_spark import outside_calendar, temporal_text
+from pipelines.items.encode_spark import invalid_text, outside_calendar, temporal_text
 from pipelines.items.number_spark import number_problem, plain_number
 from pipelines.items.problem_spark import Problem, first_problem, problem_when
 from pipelines.items.reject import RejectReason
@@ -73,8 +73,11 @@ def template_text(type: SourceType, physical: Physical) -> Rendered:
         return Rendered(temporal_text(type, value), outside_calendar(physical.raw), harmless=True)
     if type.kind in NUMBERS:
         return Rendered(plain_number(type, value), number_problem(type, value), harmless=True)
+    if type.kind is Kind.BYTES:
+        return Rendered(F.concat(F.lit(r"\x"), F.call("lower", F.call("hex", value))), None)
     harmless = type.kind in (Kind.BOOLEAN, Kind.UUID)
-    return Rendered(value.cast("string") if type.kind is Kind.BOOLEAN else value, None, harmless)
+    text = value.cast("string") if type.kind is Kind.BOOLEAN else value
+    return Rendered(text, invalid_text(type, value), harmless)
 
 
 def _found(placeholder: Placeholder, physical: Physical) -> Rendered:

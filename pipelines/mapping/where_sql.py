@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from pipelines.items.source_type import TEXTS, Kind, SourceType
+from pipelines.items.source_type import MONEY, TEXTS, Kind, SourceType
 from pipelines.mapping.predicate import And, Compare, IsNull, Not, Or, Predicate
 
 _CASTS = {
@@ -51,6 +51,8 @@ def _column(alias: str, column: str, type: SourceType) -> sql.Composable:
         return sql.SQL('{}::text COLLATE "C"').format(name)
     if type.kind is Kind.INTEGER and type.name == "oid":
         return sql.SQL("{}::bigint").format(name)  # oid is preferred to bigint, and a literal may not fit
+    if type.name == MONEY:
+        return sql.SQL("{}::numeric").format(name)
     return name
 
 

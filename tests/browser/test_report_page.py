@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from expectations.report import write_report
+from tests.on_disk import on_disk
 from tests.unit.expectations.finished_diff import RUN
 from tests.unit.expectations.rich_diff import RICH
 
@@ -44,7 +45,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report's folder."""
-    return write_report(RICH.write(tmp_path_factory.mktemp("report")), RUN).parent
+    return on_disk(write_report(RICH.write(tmp_path_factory.mktemp("report")), RUN).parent)
 
 
 @dataclass

@@ -33,7 +33,9 @@ from pipelines.target.client import dynamodb_client
 from pipelines.warehouse.dataset import BucketWriter
 from pipelines.warehouse.layout import MigrationFolder, read_manifest, write_manifest
 from pipelines.warehouse.manifest import BackfillManifest, ItemTypeCounts, RecordsManifest
+from pipelines.warehouse.place import Place
 from tests.fault_proxy import Fault, FaultProxy, seeded
+from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +64,7 @@ run_backfill(opened(Path(sys.argv[1])), in_process)
 """
 
 
-def opened(warehouse: Path, text: str = MAPPING) -> Migration:
+def opened(warehouse: Path | Place, text: str = MAPPING) -> Migration:
     mapping = parse_mapping(text, "shop.yaml")
     return Migration(mapping, mapping.meaning_hash(), MigrationFolder.open(warehouse, mapping.migration))
 
@@ -96,7 +98,6 @@ def row(item_type: str, table: str, key: str, item: str) -> dict[str, Any]:
 def keep(migration: Migration, snapshot_id: str, rows: Sequence[dict[str, Any]], claimed: int | None = None) -> None:
     """A finished records dataset."""
     folder = migration.folder.records(snapshot_id)
-    folder.mkdir(parents=True, exist_ok=True)
     with BucketWriter(folder / "records", "part-0") as writer:
         writer.write(pa.Table.from_pylist(list(rows), schema=RECORD_SCHEMA))
     counts = ItemTypeCounts(rows=0, filtered=0, records=0, rejects=0, embeds={})
@@ -167,11 +168,11 @@ def test_every_record_becomes_an_item_and_the_accounts_say_so(migration: Migrati
     assert (manifest.snapshot_id, manifest.mode, manifest.buckets) == ("s1", "cold", BUCKETS)
     folder = migration.folder.backfill(manifest.id)
     assert read_manifest(folder, BackfillManifest, migration.mapping_hash) == manifest
-    accounts = [json.loads(path.read_text()) for path in (folder / "buckets").iterdir()]
+    accounts = [json.loads(path.read_text()) for path in (folder / "buckets").children()]
     assert sorted(one["bucket"] for one in accounts) == list(range(BUCKETS))
     assert sum(one["written"] for one in accounts) == 400
-    assert list((folder / "failed").iterdir()) == []
-    assert list((folder / "progress").iterdir()) == []
+    assert (folder / "failed").children() == []
+    assert (folder / "progress").children() == []
 
 
 def test_no_records_at_all_is_a_finished_run(migration: Migration) -> None:
@@ -347,7 +348,7 @@ def test_records_that_are_fewer_than_their_manifest_says(migration: Migration) -
 
 
 def test_a_damaged_file_is_one_clear_line(migration: Migration, rows: Any) -> None:
-    next((migration.folder.records("s1") / "records").glob("*/*.parquet")).write_bytes(b"PAR1 not at all PAR1")
+    next((on_disk(migration.folder.records("s1")) / "records").glob("*/*.parquet")).write_bytes(b"PAR1 not at all PAR1")
     with pytest.raises(WarehouseError, match=r"\.parquet: damaged"):
         run_backfill(migration, in_process)
 
@@ -389,13 +390,13 @@ def test_an_item_that_is_refused_is_counted_listed_and_tried_again(
     account = json.loads((folder / "buckets" / f"{bucket}.json").read_text())
     assert account["failed"] == 1
     assert account["records"] == account["written"] + 1
-    failed = pq.ParquetFile(folder / "failed" / f"bucket={bucket}.parquet").read().to_pylist()
+    failed = pq.ParquetFile(on_disk(folder) / "failed" / f"bucket={bucket}.parquet").read().to_pylist()
     assert failed == [{"table": "prices", "key": '{"id":{"N":"42"}}', "error": "ValidationException: on purpose"}]
     assert len(stored()["prices"]) == 99
 
     assert run_backfill(migration, in_process).written == 400
     assert stored() == expected(rows)
-    assert list((folder / "failed").iterdir()) == []
+    assert (folder / "failed").children() == []
 
 
 def test_one_run_at_a_time(migration: Migration, rows: Any) -> None:
@@ -430,7 +431,7 @@ def test_a_killed_run_ends_with_the_same_result(migration: Migration, warehouse:
     manifest = run_backfill(migration, in_process, resume=True)
     assert manifest.records == manifest.written == 2000
     assert stored() == expected(rows)
-    assert [entry.name for entry in (migration.folder.root / "backfills").iterdir()] == [manifest.id]
+    assert [entry.name for entry in (migration.folder.root / "backfills").children()] == [manifest.id]
 
 
 def test_the_forecast_asks_nobody(migration: Migration, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,7 +468,7 @@ def test_an_interrupt_finishes_the_buckets_under_way(
 
         def interrupt() -> None:
             look()
-            if not sent and list(accounts.iterdir()):
+            if not sent and accounts.children():
                 sent.append(True)
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -479,7 +480,7 @@ def test_an_interrupt_finishes_the_buckets_under_way(
         with pytest.raises(KeyboardInterrupt):
             run_backfill(migration, once_one_is_done, run_id="first")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_environment)
-    accounts = list((migration.folder.backfill("first") / "buckets").iterdir())
+    accounts = (migration.folder.backfill("first") / "buckets").children()
     in_whole = sum(json.loads(path.read_text())["written"] for path in accounts)
     assert 0 < len(accounts) < BUCKETS
     assert sum(map(len, stored().values())) == in_whole  # nothing half done was left

@@ -13,7 +13,9 @@ import pytest
 
 from dagster_defs.definitions import definitions_of
 from dagster_defs.migrations import Broken, find_migrations
+from dagster_defs.ui import instance_folder
 from pipelines.target.client import dynamodb_client
+from pipelines.warehouse.place import Place
 
 pytestmark = [
     pytest.mark.integration,
@@ -141,3 +143,24 @@ def numbers(result: dg.ExecuteInProcessResult, stage: str) -> dict[str, object]:
     """The metadata of one stage's materialisation."""
     (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key and e.asset_key.path[-1] == stage]
     return {name: entry.value for name, entry in event.materialization.metadata.items()}
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "settings", "folder"),
+    [
+        ("disk", {}, "disk/.dagster"),
+        ("s3://bucket/some/prefix", {"XDG_STATE_HOME": "state"}, "state/crossover/bucket/some/prefix"),
+        ("s3://bucket/some/prefix", {"DAGSTER_HOME": "chosen", "XDG_STATE_HOME": "state"}, "chosen"),
+    ],
+)
+def test_the_instance_is_always_on_a_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warehouse: str, settings: dict[str, str], folder: str
+) -> None:
+    for name in ("DAGSTER_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    place = Place.of(warehouse if warehouse.startswith("s3:") else tmp_path / warehouse)
+    assert instance_folder(place) == tmp_path / folder
+    assert (tmp_path / folder / "dagster.yaml").is_file()
+    assert (tmp_path / folder).stat().st_mode & 0o077 == 0

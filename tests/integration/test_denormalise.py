@@ -25,6 +25,7 @@ from pipelines.warehouse.dataset import read_bucket, read_rejects
 from pipelines.warehouse.layout import MANIFEST
 from pipelines.warehouse.manifest import EmbedCounts, RecordsManifest
 from tests.bulk_snapshot import HandMade, Row, plain, source_table
+from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.integration
 
@@ -346,7 +347,7 @@ def test_embed_accounts_say_what_became_of_every_child_row(spark: SparkSession, 
 def test_rows_that_the_snapshot_counts_and_the_files_lack_are_noticed(spark: SparkSession, tmp_path: Path) -> None:
     migration = open_migration(tmp_path, ONE_TYPE.format(pk="{customer_id}"))
     manifest = customers_only({"customer_id": 1}, {"customer_id": 2}).write(migration, "s1")
-    path = migration.folder.snapshot("s1") / MANIFEST
+    path = on_disk(migration.folder.snapshot("s1")) / MANIFEST
     assert manifest.tables["public.customers"].rows == 2
     path.write_text(path.read_text().replace('"rows": 2', '"rows": 3'))
     with pytest.raises(AccountsError, match="records of `customer`: 3 rows"):
@@ -370,10 +371,9 @@ def test_two_runs_are_equal_and_the_second_only_reads_the_manifest(spark: SparkS
 def test_what_a_killed_run_left_is_not_used(spark: SparkSession, tmp_path: Path) -> None:
     migration = open_migration(tmp_path, ONE_TYPE.format(pk="{customer_id}"))
     customers_only({"customer_id": 1}).write(migration, "s1")
-    folder = migration.folder.records("s1")
-    for left in (folder.with_name(".s1.unfinished"), folder):
-        (left / "records" / "bucket=3").mkdir(parents=True)
-        (left / "records" / "bucket=3" / "part-00009.parquet").write_bytes(b"half")
+    folder = on_disk(migration.folder.records("s1"))
+    (folder / "records" / "bucket=3").mkdir(parents=True)
+    (folder / "records" / "bucket=3" / "part-00009.parquet").write_bytes(b"half")
     manifest = make_records(migration, spark, "s1")
     assert len(records_of(migration, manifest)) == manifest.records == 1
     assert [entry.name for entry in folder.parent.iterdir()] == ["s1"]
@@ -382,7 +382,7 @@ def test_what_a_killed_run_left_is_not_used(spark: SparkSession, tmp_path: Path)
 def test_a_damaged_snapshot_is_one_clear_line(spark: SparkSession, tmp_path: Path) -> None:
     migration = open_migration(tmp_path, ONE_TYPE.format(pk="{customer_id}"))
     customers_only({"customer_id": 1}).write(migration, "s1")
-    file = migration.folder.snapshot("s1") / "customers" / "part-1.parquet"
+    file = on_disk(migration.folder.snapshot("s1")) / "customers" / "part-1.parquet"
     file.write_bytes(b"PAR1 not really")
     with pytest.raises(StageError, match="records of snapshot s1: Spark failed") as caught:
         make_records(migration, spark, "s1")

@@ -20,7 +20,9 @@ from pipelines.fanout import SparkFanOut, in_process
 from pipelines.items.source_type import Kind
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import MANIFEST
+from pipelines.warehouse.place import Place
 from tests.finished_stages import Row, finish_dump, finish_records, finish_snapshot, open_migration, table
+from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.integration
 
@@ -82,13 +84,13 @@ def compare(migration: Migration, source: list[Row], target: list[Row]) -> Any:
 
 
 def differences(migration: Migration, run_id: str = "r1") -> list[dict[str, Any]]:
-    files = sorted((migration.folder.diff(run_id) / "differences").glob("bucket=*.parquet"))
+    files = sorted((on_disk(migration.folder.diff(run_id)) / "differences").glob("bucket=*.parquet"))
     rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
     return sorted(rows, key=lambda row: (row["key"] or "", row["source_key"] or ""))
 
 
 def summary(migration: Migration) -> dict[str, Any]:
-    text = (migration.folder.diff("r1") / "summary.json").read_text(encoding="utf-8")
+    text = (migration.folder.diff("r1") / "summary.json").read_text()
     return dict(json.loads(text))
 
 
@@ -187,7 +189,7 @@ def test_the_row_of_a_difference(migration: Migration) -> None:
         "paths": [{"path": "total", "kind": "type", "source": '{"N":"1"}', "target": '{"S":"1"}'}],
         "more_paths": 0,
     }
-    file = next((migration.folder.diff("r1") / "differences").glob("*.parquet"))
+    file = next((on_disk(migration.folder.diff("r1")) / "differences").glob("*.parquet"))
     assert pq.read_schema(file).equals(DIFFERENCE_SCHEMA)
 
 
@@ -227,7 +229,7 @@ def test_sensitive_values_are_nowhere_in_what_is_written(migration: Migration) -
     mismatch = next(row for row in differences(migration) if row["verdict"] == "mismatch")
     assert mismatch["paths"] == [{"path": "email", "kind": "value", "source": "•••", "target": "•••"}]
     assert "example.com" not in str(differences(migration))
-    for file in migration.folder.diff("r1").rglob("*"):
+    for file in on_disk(migration.folder.diff("r1")).rglob("*"):
         assert not file.is_file() or b"example.com" not in file.read_bytes()
 
 
@@ -284,7 +286,7 @@ def test_a_lost_file_is_an_error_and_not_a_match(migration: Migration) -> None:
     rows = [order(number) for number in range(20)]
     finish_records(migration, "s1", rows)
     finish_dump(migration, "d1", "s1", [on_target(row) for row in rows])
-    for folder in (migration.folder.records("s1"), migration.folder.dump("d1")):
+    for folder in (on_disk(migration.folder.records("s1")), on_disk(migration.folder.dump("d1"))):
         next((folder / "records" / "bucket=1").glob("*.parquet")).unlink()
     with pytest.raises(AccountsError, match="source records, there should be 20"):
         run_diff(migration, in_process, run_id="r1")
@@ -294,8 +296,8 @@ def test_a_lost_file_is_an_error_and_not_a_match(migration: Migration) -> None:
 def test_a_damaged_file_is_one_clear_line(migration: Migration) -> None:
     finish_records(migration, "s1", [order(1)])
     finish_dump(migration, "d1", "s1", [on_target(order(1))])
-    next((migration.folder.dump("d1") / "records").glob("*/*.parquet")).write_bytes(b"PAR1 not at all PAR1")
-    with pytest.raises(WarehouseError, match=r"bucket [0-3]: .* damaged"):
+    next((on_disk(migration.folder.dump("d1")) / "records").glob("*/*.parquet")).write_bytes(b"PAR1 not at all PAR1")
+    with pytest.raises(WarehouseError, match=r"bucket [0-3]: .* cannot be read"):
         run_diff(migration, in_process)
 
 
@@ -323,7 +325,7 @@ def test_records_made_again_begin_a_new_run(migration: Migration, monkeypatch: p
     finish_dump(migration, "d1", "s1", [on_target(order(1))])
     with pytest.raises(AccountsError):
         run_diff(migration, in_process, run_id="r1")
-    shutil.rmtree(migration.folder.records("s1"))
+    shutil.rmtree(on_disk(migration.folder.records("s1")))
     finish_records(migration, "s1", [order(1)])
     manifest = run_diff(migration, in_process)
     assert manifest.id != "r1"
@@ -340,11 +342,11 @@ def test_a_killed_diff_goes_on_where_it_was(migration: Migration, monkeypatch: p
     whole = compare(migration, source, target)
     closed: list[int] = []
 
-    def close(folder: Path, account: BucketAccount) -> None:
+    def close(folder: Place, account: BucketAccount) -> None:
         write_account(folder, account)
         closed.append(account.bucket)
 
-    def die_at_the_third(folder: Path, account: BucketAccount) -> None:
+    def die_at_the_third(folder: Place, account: BucketAccount) -> None:
         if len(closed) == 2:
             raise Killed  # the bucket's differences are in place, its account is not
         close(folder, account)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.dump import dump_tables
-from pipelines.dump import segment as dump_segment
+from pipelines.dump.segment import SEGMENTS
 from pipelines.errors import StageError, TargetError
 from pipelines.fanout import in_process
 from pipelines.items.bucket import bucket_of
@@ -23,9 +23,10 @@ from pipelines.items.source_type import Kind
 from pipelines.migration import Migration
 from pipelines.target.client import dynamodb_client
 from pipelines.target.wire import Wire
-from pipelines.warehouse import layout
 from pipelines.warehouse.layout import MANIFEST
+from pipelines.warehouse.local_place import LocalPlace
 from tests.finished_stages import finish_records, finish_snapshot, open_migration, table
+from tests.on_disk import on_disk
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -115,7 +116,7 @@ def _key(customer: int, order: int | None = None) -> dict[str, Any]:
 
 def _records(migration: Migration, dump_id: str) -> list[dict[str, Any]]:
     rows = []
-    for file in sorted((migration.folder.dump(dump_id) / "records").glob("bucket=*/*.parquet")):
+    for file in sorted((on_disk(migration.folder.dump(dump_id)) / "records").glob("bucket=*/*.parquet")):
         bucket = int(file.parent.name.removeprefix("bucket="))
         rows += [{**row, "bucket": bucket} for row in pq.ParquetFile(file).read().to_pylist()]
     return sorted(rows, key=lambda row: (row["table"], row["key"]))
@@ -205,20 +206,20 @@ def test_a_killed_dump_goes_on_where_it_was(
 ) -> None:
     _fill(client, 60)
     whole = dump_tables(migration, in_process, segments=3)
-    write = layout.write_atomically
+    write = LocalPlace.write_atomically
     marked: list[str] = []
 
-    def die_at_the_second(path: Path, content: str) -> None:
-        if len(marked) == 1:
+    def die_at_the_second(place: LocalPlace, content: str) -> None:
+        if len(marked) == 1 and place.parent.name == SEGMENTS:
             raise Killed  # the segment's files are in place, its counts are not
-        marked.append(path.name)
-        write(path, content)
+        marked.extend([place.name] if place.parent.name == SEGMENTS else [])
+        write(place, content)
 
-    monkeypatch.setattr(dump_segment, "write_atomically", die_at_the_second)
+    monkeypatch.setattr(LocalPlace, "write_atomically", die_at_the_second)
     with pytest.raises(Killed):
         dump_tables(migration, in_process, segments=3, dump_id="d1")
     assert not (migration.folder.dump("d1") / MANIFEST).exists()
-    monkeypatch.setattr(dump_segment, "write_atomically", write)
+    monkeypatch.setattr(LocalPlace, "write_atomically", write)
     scanned: list[int] = []
     call = Wire.call
 
@@ -240,11 +241,15 @@ def test_files_of_a_killed_attempt_do_not_stay(
 ) -> None:
     _fill(client, 20)
 
-    def die(*_: Any) -> None:
-        raise Killed
+    write = LocalPlace.write_atomically
+
+    def die(place: LocalPlace, content: str) -> None:
+        if place.parent.name == SEGMENTS:
+            raise Killed
+        write(place, content)
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(dump_segment, "write_atomically", die)
+        patched.setattr(LocalPlace, "write_atomically", die)
         dump_tables(migration, in_process, segments=1, dump_id="d1")
     for number in range(1, 20):  # gone meanwhile, and with them most buckets of the segment
         client.delete_item(TableName="shop", Key=_key(number))
@@ -255,7 +260,7 @@ def test_files_of_a_killed_attempt_do_not_stay(
 
 def test_an_unfinished_dump_older_than_a_backfill_is_left_alone(client: DynamoDBClient, migration: Migration) -> None:
     _abandon(migration, "d1")
-    (migration.folder.root / "backfills" / "b1").mkdir(parents=True)
+    (on_disk(migration.folder.root) / "backfills" / "b1").mkdir(parents=True)
     assert dump_tables(migration, in_process).id != "d1"
 
 

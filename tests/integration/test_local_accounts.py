@@ -14,6 +14,7 @@ from pipelines.mapping.local_accounts import CountedBySparkError, count_locally
 from pipelines.migration import Migration
 from pipelines.warehouse.source_tables import SnapshotTables
 from tests.bulk_snapshot import HandMade, Row, plain, source_table
+from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.integration
 
@@ -113,7 +114,7 @@ def test_both_count_the_same(
     migration, rows = opened(tmp_path, monkeypatch), made_up()
     tables = SnapshotTables(spark, migration.folder.snapshot("s"), rows.write(migration, "s"))
     item = rows.plan(migration).item(item_type)
-    counted = count_locally(item, tables.files, 256, tmp_path)
+    counted = count_locally(item, tables.for_duckdb, 256, tmp_path)
     assert {item_type: counted} == count_use([item], tables)
     assert all(embed.embedded > 0 for embed in counted.embeds)
 
@@ -121,7 +122,7 @@ def test_both_count_the_same(
 def test_what_is_not_spelled_the_same_is_left_to_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numerics stand in the files as texts: `2.00` and `2` would be two prices."""
     migration, rows = opened(tmp_path, monkeypatch), made_up()
-    folder = migration.folder.snapshot("s")
+    folder = on_disk(migration.folder.snapshot("s"))
     rows.write(migration, "s")
     with pytest.raises(CountedBySparkError):
         count_locally(
@@ -135,7 +136,7 @@ def test_columns_that_differ_by_case_alone_are_left_to_spark(tmp_path: Path, mon
     types = {column.name: column.type for column in PARENTS.columns} | {"State": plain(Kind.TEXT)}
     rows = HandMade({source_table("parents", types, ["id"]): [], CHILDREN: [], TOYS: []})
     rows.write(migration, "s")
-    folder = migration.folder.snapshot("s")
+    folder = on_disk(migration.folder.snapshot("s"))
     with pytest.raises(CountedBySparkError):
         count_locally(
             rows.plan(migration).item("parent"),

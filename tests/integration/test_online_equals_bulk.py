@@ -14,21 +14,11 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from pyspark.sql import SparkSession
 
-from pipelines.denormalise import make_records
-from pipelines.items.bucket import bucket_of
-from pipelines.mapping.compile import compile_mapping, tables_used
 from pipelines.mapping.outcome import Absent, Assembled, Outcome, Rejected
-from pipelines.mapping.plan import MigrationPlan
 from pipelines.migration import Migration
-from pipelines.snapshot import take_snapshot
-from pipelines.source.connect import connect
-from pipelines.source.introspect import read_catalog
-from pipelines.source.online import read_items
-from pipelines.warehouse.dataset import RECORDS, read_bucket, read_rejects
+from tests.both_ways import bulk_outcomes, online_outcomes
 
 pytestmark = pytest.mark.integration
-
-BUCKETS = 4
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'Happy day');
@@ -257,48 +247,6 @@ def migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
     path = tmp_path / "both.yaml"
     path.write_text(MAPPING)
     return Migration.open(path, tmp_path / "warehouse")
-
-
-def bulk_outcomes(migration: Migration, spark: SparkSession, url: str) -> dict[tuple[str, str], Outcome]:
-    snapshot = take_snapshot(migration, url)
-    make_records(migration, spark, snapshot.id, BUCKETS)
-    dataset = migration.folder.records(snapshot.id)
-    outcomes: dict[tuple[str, str], Outcome] = {}
-    names = ["item_type", "source_key", "table", "key", "item", "digest", "size"]
-    for bucket in range(BUCKETS):
-        for row in read_bucket(dataset / RECORDS, bucket, names).to_pylist():
-            assert bucket_of(row["key"], BUCKETS) == bucket
-            outcomes[row["item_type"], row["source_key"]] = Assembled(
-                row["table"], row["key"], row["item"], row["digest"], row["size"]
-            )
-    for row in read_rejects(dataset).to_pylist():
-        outcomes[row["item_type"], row["source_key"]] = Rejected(
-            row["table"], row["key"], row["reason"], row["attribute"], row["size"], row["detail"]
-        )
-    return outcomes
-
-
-def online_outcomes(migration: Migration, url: str) -> dict[tuple[str, str], Outcome]:
-    """Of every row of every root table; those that fail `where` are Absent."""
-    with connect(url) as connection:
-        plan = compiled(migration, connection)
-        outcomes: dict[tuple[str, str], Outcome] = {}
-        for item in plan.items:
-            keys = source_keys(connection, item.root.table.ref.table, item.source_key)
-            for found in read_items(connection, item, keys):
-                outcomes[item.name, found.source_key] = found.outcome
-    return outcomes
-
-
-def compiled(migration: Migration, connection: psycopg.Connection[TupleRow]) -> MigrationPlan:
-    return compile_mapping(migration.mapping, read_catalog(connection, tables_used(migration.mapping)))
-
-
-def source_keys(connection: psycopg.Connection[TupleRow], table: str, names: Sequence[str]) -> list[dict[str, str]]:
-    query = sql.SQL("SELECT {} FROM {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("public", table)
-    )
-    return [dict(zip(names, map(str, row), strict=True)) for row in connection.execute(query)]
 
 
 def test_one_answer_for_the_same_rows(migration: Migration, spark: SparkSession, database_url: str) -> None:

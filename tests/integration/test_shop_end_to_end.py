@@ -23,6 +23,7 @@ from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.tables import create_tables
 from pipelines.warehouse.manifest import BackfillManifest, DiffManifest
+from tests.on_disk import on_disk
 from tests.oracle.independent_check import check_shop, expected_shop
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def test_what_differs_is_what_was_planted(shop: Shop) -> None:
     planted = plant(shop.client, seed=5, each=2)
     after = shop.verify()
     assert not after.consistent
-    assert found(shop.migration.folder.diff(after.id)) == {
+    assert found(on_disk(shop.migration.folder.diff(after.id))) == {
         (fault.table, fault.key, fault.verdict, frozenset(fault.paths)) for fault in planted
     }
     assert after.differences == len(planted)

@@ -18,6 +18,7 @@ from pipelines.errors import MappingError, SourceError, StageError, UsageError, 
 from pipelines.migration import Migration
 from pipelines.snapshot import open_snapshot, take_snapshot
 from pipelines.warehouse.lock import stage_lock
+from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +73,7 @@ def files_below(folder: Path) -> list[Path]:
 def test_the_columns_of_the_mapping_as_of_one_instant(migration: Migration, database_url: str) -> None:
     run(database_url, SOURCE)
     manifest = take_snapshot(migration, database_url)
-    folder = migration.folder.snapshot(manifest.id)
+    folder = on_disk(migration.folder.snapshot(manifest.id))
     assert manifest.columns == {
         "public.customers": ("customer_id", "name", "since"),
         "extra.notes": ("note_id", "customer_id", "note"),
@@ -96,7 +97,7 @@ def test_everything_is_private_to_its_owner(migration: Migration, database_url: 
     run(database_url, SOURCE)
     take_snapshot(migration, database_url)
     assert warehouse.stat().st_mode & 0o077 == 0
-    assert migration.folder.root.stat().st_mode & 0o077 == 0
+    assert on_disk(migration.folder.root).stat().st_mode & 0o077 == 0
 
 
 def test_one_of_this_id_that_is_finished_is_given_back(migration: Migration, database_url: str) -> None:
@@ -145,8 +146,8 @@ def test_a_failed_one_leaves_nothing(
     run(database_url, f"{SOURCE}; {script}")
     with pytest.raises(error):
         take_snapshot(migration, database_url)
-    assert files_below(migration.folder.root) == []
-    assert list((migration.folder.root / "snapshots").iterdir()) == []
+    assert files_below(on_disk(migration.folder.root)) == []
+    assert list((on_disk(migration.folder.root) / "snapshots").iterdir()) == []
 
 
 TAKE = """
@@ -168,7 +169,7 @@ def test_a_killed_one_counts_for_nothing_and_is_taken_afresh(
         " WHERE pg_sleep(CASE WHEN note_id = 1 THEN 60 ELSE 0 END) IS NOT NULL",
     )
     arguments = [sys.executable, "-c", TAKE, str(mapping_file), str(warehouse), database_url]
-    folder = migration.folder.snapshot("killed")
+    folder = on_disk(migration.folder.snapshot("killed"))
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as child:
         try:
             while not list(folder.glob("public.customers/*.parquet")) or not list(folder.glob("extra.notes/*")):
@@ -187,7 +188,7 @@ def test_a_killed_one_counts_for_nothing_and_is_taken_afresh(
     run(database_url, "DROP VIEW extra.notes; ALTER TABLE extra.kept RENAME TO notes")
     manifest = take_snapshot(migration, database_url)
     assert manifest.tables["extra.notes"].rows == 50
-    assert [path.name for path in (migration.folder.root / "snapshots").iterdir()] == [manifest.id]
+    assert [path.name for path in (on_disk(migration.folder.root) / "snapshots").iterdir()] == [manifest.id]
 
 
 def test_two_at_a_time_are_refused(migration: Migration, database_url: str) -> None:
@@ -202,12 +203,12 @@ def test_two_at_a_time_are_refused(migration: Migration, database_url: str) -> N
 def test_an_unreachable_source_leaves_nothing(migration: Migration) -> None:
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:1/db: cannot connect"):
         take_snapshot(migration, "postgresql://u:hunter2@127.0.0.1:1/db")
-    assert files_below(migration.folder.root) == []
+    assert files_below(on_disk(migration.folder.root)) == []
 
 
 def test_a_warehouse_that_cannot_be_written_is_an_error(migration: Migration, database_url: str) -> None:
     run(database_url, SOURCE)
-    (migration.folder.root / "snapshots").touch()
+    (on_disk(migration.folder.root) / "snapshots").touch()
     with pytest.raises(WarehouseError, match="cannot be written"):
         take_snapshot(migration, database_url)
-    assert os.fspath(migration.folder.root)
+    assert os.fspath(on_disk(migration.folder.root))

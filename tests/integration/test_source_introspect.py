@@ -52,7 +52,7 @@ PLAIN = {
     "interval": Kind.OTHER,
     "time without time zone": Kind.OTHER,
     "time with time zone": Kind.OTHER,
-    "money": Kind.OTHER,
+    "money": Kind.NUMERIC,
     "inet": Kind.OTHER,
     "int4range": Kind.OTHER,
     "datemultirange": Kind.OTHER,

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.errors import SourceError, WarehouseError
 from pipelines.mapping.catalog import Catalog, Table, TableRef
-from pipelines.source import cut, parquet_part
+from pipelines.source import cut, parquet_part, row_groups
 from pipelines.source.live import Export, export_live
 
 pytestmark = pytest.mark.integration
@@ -259,7 +259,7 @@ def test_a_statement_timeout_is_told(database_url: str, tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_had_is_told(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(database_url, "CREATE TABLE t (a int)")
-    monkeypatch.setattr(cut, "LOCK_SECONDS", 1)
+    monkeypatch.setenv("CROSSOVER_LOCK_TIMEOUT", "1")
     with closing(psycopg.connect(database_url)) as connection:
         connection.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
         text = refused(database_url, tmp_path, "t")
@@ -296,18 +296,21 @@ def test_the_first_failure_ends_the_other_reader_at_once(database_url: str, tmp_
         export_live(database_url, [ref("slow"), ref("bad")], everything, tmp_path)
 
 
-def test_a_full_disk_is_told(database_url: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_told(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(database_url, "CREATE TABLE t AS SELECT n AS a, md5(n::text) AS b FROM generate_series(1, 200000) n")
+    monkeypatch.setattr("secrets.token_hex", lambda count: "x" * count)
     folder = tmp_path / "public.t"
     folder.mkdir()
-    (folder / "part-00000.parquet").symlink_to("/dev/full")
-    with pytest.raises(WarehouseError, match="No space left on device"):
+    (folder / ".part-00000.parquet.xxxx").symlink_to("/dev/full")
+    with pytest.raises(WarehouseError, match=r"part-00000.parquet: .*No space left on device") as error:
         export_live(database_url, [ref("t")], everything, tmp_path)
+    assert "\n" not in str(error.value)
+    assert list(folder.iterdir()) == []
 
 
 def test_large_tables_come_in_row_groups(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_part, "BATCH_BYTES", 10_000)
-    monkeypatch.setattr(parquet_part, "ROW_GROUP_ROWS", 1000)
+    monkeypatch.setattr(row_groups, "ROW_GROUP_ROWS", 1000)
     run(database_url, "CREATE TABLE t AS SELECT n AS a, repeat('x', 100) AS b FROM generate_series(1, 10000) n")
     export = export_live(database_url, [ref("t")], everything, tmp_path)
     file = pq.ParquetFile(tmp_path / export.tables["public.t"].files[0])

@@ -21,6 +21,7 @@ from pipelines.diff.bucket import CompareBucket
 from pipelines.diff.paths import path_differences
 from pipelines.items.canonical import canonical_item
 from pipelines.items.record import RECORD_SCHEMA, REJECT_SCHEMA
+from pipelines.warehouse.place import Place
 
 pytestmark = pytest.mark.property
 
@@ -257,11 +258,11 @@ def test_a_bucket_is_judged_as_the_oracle_judges_it(
     theirs = {key: Row(key, *rest) for key, rest in target.items()}
     expected = Counter(oracle(ours, theirs))
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root, here = Path(folder), Place.of(folder)
         write_side(root / "source", ours)
         write_side(root / "target", list(theirs.values()))
         (root / "diff" / "buckets").mkdir(parents=True)
-        work = CompareBucket(root / "diff", root / "source", root / "target", 1, bool(rejects), {})
+        work = CompareBucket(here / "diff", here / "source", here / "target", 1, bool(rejects), {})
         account = work(0)
         rows = pq.ParquetFile(root / "diff" / "differences" / "bucket=0.parquet").read().to_pylist()
     assert Counter((row["item_type"] or "", row["key"], row["verdict"]) for row in rows) == Counter(

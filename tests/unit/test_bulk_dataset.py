@@ -10,7 +10,6 @@ import pytest
 from pipelines.items.record import RECORD_SCHEMA, REJECT_SCHEMA
 from pipelines.warehouse.dataset import (
     BucketWriter,
-    bucket_folder,
     count_bucket,
     read_bucket,
     read_rejects,
@@ -76,12 +75,12 @@ def test_an_error_leaves_nothing_of_the_part(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), BucketWriter(tmp_path, "part-1", buffer_bytes=1) as writer:
         writer.write(records(("a", 0)))
         raise RuntimeError
-    assert list(bucket_folder(tmp_path, 0).iterdir()) == []
+    assert list((tmp_path / "bucket=0").iterdir()) == []
 
 
 def test_unfinished_files_are_not_read(tmp_path: Path) -> None:
-    bucket_folder(tmp_path, 0).mkdir()
-    (bucket_folder(tmp_path, 0) / ".part-1.parquet").write_bytes(b"half")
+    (tmp_path / "bucket=0").mkdir()
+    (tmp_path / "bucket=0" / ".part-1.parquet").write_bytes(b"half")
     assert read_bucket(tmp_path, 0, ["key"]).num_rows == 0
 
 

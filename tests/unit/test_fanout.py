@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from pipelines.errors import WarehouseError
 from pipelines.fanout import SparkFanOut
 from pipelines.spark import close_session
+from pipelines.warehouse.place import Place
 
 pytestmark = pytest.mark.unit
 
@@ -23,15 +24,18 @@ pytestmark = pytest.mark.unit
 class Context:
     """Java's side: `job` happens when the tasks are handed over, in the place of Spark."""
 
-    def __init__(self, job: Callable[[], None] = lambda: None) -> None:
+    defaultParallelism = 2  # noqa: N815 - Spark's
+
+    def __init__(self, job: Callable[[], None] = lambda: None, master: str = "local[2]") -> None:
+        self.master = master
         self.environment: dict[str, str] = {}
         self._job = job
         self._tasks: list[Any] = []
         self._work: Callable[[Any], Any] = lambda task: task
 
-    def parallelize(self, tasks: list[Any], _: int) -> Context:
+    def parallelize(self, tasks: Iterable[Any], _: int) -> Context:
         self._job()
-        self._tasks = tasks
+        self._tasks = list(tasks)
         return self
 
     def map(self, work: Callable[[Any], Any]) -> Context:
@@ -52,7 +56,7 @@ class Session:
 
 def fan_out(context: Context, folder: Path, work: Callable[[int], Any] = lambda task: task) -> list[Any]:
     session: Any = Session(context)
-    return SparkFanOut(session)([1, 2, 3], work, stop_flag=folder / ".stop")
+    return SparkFanOut(session)([1, 2, 3], work, stop_flag=Place.of(folder / ".stop"))
 
 
 def java_is_gone() -> None:
@@ -140,9 +144,37 @@ def test_an_error_while_looking_on_stops_the_tasks(tmp_path: Path) -> None:
 
     session: Any = Session(Context())
     with pytest.raises(WarehouseError, match="damaged"):
-        SparkFanOut(session)([1, 2, 3], work, stop_flag=tmp_path / ".stop", on_poll=look)
+        SparkFanOut(session)([1, 2, 3], work, stop_flag=Place.of(tmp_path / ".stop"), on_poll=look)
     seen.set()
     for thread in threading.enumerate():
         if thread.name == "fan-out":
             thread.join(10)
     assert started == [1]
+
+
+def test_a_folder_that_executors_do_not_see_is_said_so(tmp_path: Path) -> None:
+    """Here they "see" what is left once this machine's own files are gone."""
+
+    def elsewhere() -> None:
+        for file in tmp_path.iterdir():
+            file.unlink()
+
+    with pytest.raises(
+        WarehouseError, match=r"not every executor of spark://h:7077 sees this folder; use .*=s3://"
+    ) as told:
+        fan_out(Context(elsewhere, "spark://h:7077"), tmp_path)
+    assert str(told.value).startswith(f"{tmp_path}: ")
+    assert fan_out(Context(master="spark://h:7077"), tmp_path) == [1, 2, 3]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tasks_get_the_settings_of_now_and_no_machines_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("CROSSOVER_S3_KMS_KEY", "k")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    context = Context()
+    fan_out(context, tmp_path)
+    assert context.environment["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:1"
+    assert context.environment["CROSSOVER_S3_KMS_KEY"] == "k"
+    assert not {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "PGPASSWORD"} & set(context.environment)

@@ -32,6 +32,8 @@ from pipelines.warehouse.manifest import (
     TableCounts,
     Verdicts,
 )
+from pipelines.warehouse.place import Place
+from tests.on_disk import on_disk
 
 RUN = "20261124T085513-3fa2b1"
 SNAPSHOT = "20261124T085000-0a0a0a"
@@ -145,11 +147,10 @@ class FinishedDiff:
         path.write_text(mapping, encoding="utf-8")
         migration = Migration.open(path, folder / "warehouse")
         for place, manifest in self._manifests(migration):
-            place.mkdir(parents=True, exist_ok=True)
             write_manifest(place, manifest)
-        self._write_differences(migration.folder.diff(RUN) / "differences")
+        self._write_differences(on_disk(migration.folder.diff(RUN)) / "differences")
         summary = self._summary().model_dump_json()
-        (migration.folder.diff(RUN) / "summary.json").write_text(summary, encoding="utf-8")
+        (migration.folder.diff(RUN) / "summary.json").write_atomically(summary)
         return migration
 
     def _write_differences(self, folder: Path) -> None:
@@ -175,10 +176,10 @@ class FinishedDiff:
             **{name: value for name, value in self._diff().items() if name in DiffSummary.model_fields},
         )
 
-    def _manifests(self, migration: Migration) -> list[tuple[Path, Any]]:
+    def _manifests(self, migration: Migration) -> list[tuple[Place, Any]]:
         head: dict[str, Any] = {"migration": "shop", "mapping_hash": migration.mapping_hash, "crossover": "0.1.0"}
         folder = migration.folder
-        made = [
+        made: list[tuple[Place, Any]] = [
             (folder.snapshot(SNAPSHOT), SnapshotManifest(**head, **_times(0), id=SNAPSHOT, **_snapshot())),
             (folder.records(SNAPSHOT), RecordsManifest(**head, **_times(1), id=SNAPSHOT, **self._records())),
             (folder.dump(DUMP), DumpManifest(**head, **_times(4), id=DUMP, **self._dump())),

@@ -13,6 +13,7 @@ from pipelines.migration import Migration
 from pipelines.verify import VerifyResult
 from pipelines.warehouse.layout import read_manifest
 from pipelines.warehouse.manifest import DiffManifest, Verdicts
+from pipelines.warehouse.place import Place
 from tests.unit.expectations.finished_diff import RUN, FinishedDiff
 from tests.unit.expectations.rich_diff import RICH
 
@@ -39,7 +40,7 @@ def test_verify_tells_consistent_from_not(
 
     def verified(migration: Migration, url: str, spark: Any, report: Any) -> VerifyResult:
         assert (url, spark, report) == (URL, session, write_report)
-        return VerifyResult(manifest, page)
+        return VerifyResult(manifest, Place.of(page))
 
     monkeypatch.setattr("pipelines.verify.verify", verified)
     monkeypatch.setattr("pipelines.spark.open_session", lambda _name: session)

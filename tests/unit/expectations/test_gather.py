@@ -8,6 +8,7 @@ from expectations.differences import SAMPLES_PER_VERDICT
 from expectations.gather import gather_report
 from pipelines.errors import StageError, WarehouseError
 from pipelines.migration import Migration
+from tests.on_disk import on_disk
 from tests.unit.expectations.finished_diff import MAPPING, RUN, Difference, FinishedDiff, order_key
 
 pytestmark = pytest.mark.unit
@@ -92,7 +93,7 @@ def test_without_a_backfill_the_flow_has_no_written(tmp_path: Path) -> None:
 
 def test_differences_that_went_lost_are_an_error(tmp_path: Path) -> None:
     migration = FinishedDiff().write(tmp_path)
-    (migration.folder.diff(RUN) / "differences" / "bucket=0.parquet").unlink()
+    (on_disk(migration.folder.diff(RUN)) / "differences" / "bucket=0.parquet").unlink()
     with pytest.raises(StageError, match="1 differences on disk, 2 in the manifest"):
         gather_report(migration, RUN)
 

@@ -54,6 +54,8 @@ VALUES = [
     (TEXT, Encoding.S, "", '{"S":""}'),
     (TEXT, Encoding.TEXT, "x", '{"S":"x"}'),
     (TEXT, Encoding.N, "+1.50", '{"N":"1.5"}'),
+    (CHAR, Encoding.N, "7   ", '{"N":"7"}'),
+    (TEXT, Encoding.B, "a\udcff", '{"B":"Yf8="}'),
     (TEXT, Encoding.B, "é", '{"B":"w6k="}'),
     (TEXT, Encoding.JSON, '{"a":[1.0]}', '{"M":{"a":{"L":[{"N":"1"}]}}}'),
     (CHAR, Encoding.S, "ab  ", '{"S":"ab  "}'),

@@ -17,7 +17,7 @@ from pipelines.mapping.plan import (
     TemplateValue,
     Value,
 )
-from tests.unit.mapping.small_catalog import CATALOG, compiled, order, order_problems, problems_of
+from tests.unit.mapping.small_catalog import CATALOG, HEAD, ORDER, compiled, order, order_problems, problems_of
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +53,14 @@ REFUSED = [
     ("    types: {note: epoch_seconds}\n", "`epoch_seconds` is not possible for text; allowed: "),
     ("    types: {tags: NS}\n", "`NS` is not possible for text[]; allowed: SS, text"),
     ("    types: {nope: S}\n", "no column `nope`"),
+    (
+        "    types: {note: text}\n    exclude: [note]\n",
+        "items.order.types.note: `note` is not emitted, so its type has no",
+    ),
+    (
+        "    types: {lines.sku: text}\n    embed: {lines: " + LINES % ", include: [price]" + "}\n",
+        "items.order.types.lines.sku: `sku` is not emitted",
+    ),
     ("    types: {lines.price: BOOL}\n    embed: {lines: " + LINES % "" + "}\n", "`BOOL` is not possible"),
     (
         "    types: {lines.price: S}\n    embed: {lines: " + LINES % ", types: {price: text}" + "}\n",
@@ -92,6 +100,23 @@ def test_refused(rest: str, words: str) -> None:
     assert len(found) == 1, found
     assert words in found[0]
     assert found[0].startswith("m.yaml:")
+
+
+def carrying(attribute: str, rest: str = "") -> list[str]:
+    """Problems of a mapping whose index carries this attribute."""
+    head = HEAD.replace("type: N}}", f"type: N}}, projection: {{include: [{attribute}]}}}}", 1)
+    try:
+        compile_mapping(parse_mapping(head + ORDER + rest, "m.yaml"), CATALOG)
+    except MappingError as error:
+        return error.problems
+    return []
+
+
+def test_what_an_index_carries_must_be_there() -> None:
+    place = "m.yaml:8: target.tables.shop.indexes.gsi1.projection.include[0]: "
+    assert carrying("emial") == [place + "no item of `shop` has an attribute `emial`"]
+    assert carrying("stats") == [place + "no item of `shop` has an attribute `stats` (did you mean `status`?)"]
+    assert carrying("status") == carrying("pk") == carrying("more", "    set: {more: x}\n") == []
 
 
 KEYS = [

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from pipelines.items.encode import default_encoding, encodings_of
 from pipelines.items.reject import RejectReason
-from pipelines.items.source_type import Encoding, Kind, SourceType
+from pipelines.items.source_type import Encoding
 from pipelines.mapping import model, target_model
 from pipelines.mapping.load import load_mapping, parse_mapping
 from pipelines.mapping.not_yet import NOT_YET
@@ -59,35 +58,6 @@ def test_the_table_of_items_and_embeds_says_which_key_goes_where() -> None:
 
 def test_every_reason_is_documented() -> None:
     assert first_cells(section("Rejects")) == [str(reason) for reason in RejectReason]
-
-
-EXAMPLES: dict[str, SourceType] = {
-    "smallint, integer": SourceType(name="integer", kind=Kind.INTEGER),
-    "numeric, real": SourceType(name="numeric", kind=Kind.NUMERIC),
-    "boolean": SourceType(name="boolean", kind=Kind.BOOLEAN),
-    "bytea": SourceType(name="bytea", kind=Kind.BYTES),
-    "uuid, enum": SourceType(name="uuid", kind=Kind.UUID),
-    "date, timestamp": SourceType(name="date", kind=Kind.DATE),
-    "json, jsonb": SourceType(name="json", kind=Kind.JSON),
-    "arrays of texts": SourceType(name="text[]", kind=Kind.ARRAY, element=SourceType(name="text", kind=Kind.TEXT)),
-    "arrays of numbers": SourceType(name="real[]", kind=Kind.ARRAY, element=SourceType(name="real", kind=Kind.FLOAT4)),
-    "arrays of bytea": SourceType(name="bytea[]", kind=Kind.ARRAY, element=SourceType(name="bytea", kind=Kind.BYTES)),
-    "other arrays": SourceType(
-        name="boolean[]", kind=Kind.ARRAY, element=SourceType(name="boolean", kind=Kind.BOOLEAN)
-    ),
-    "interval, inet": SourceType(name="interval", kind=Kind.OTHER),
-    "text, varchar": SourceType(name="text", kind=Kind.TEXT),
-}
-
-
-@pytest.mark.parametrize("begins", EXAMPLES)
-def test_the_table_of_types_is_what_the_code_allows(begins: str) -> None:
-    row = next(line for line in section("Types").splitlines() if line.startswith(f"| {begins}"))
-    _, _, default, others, _ = row.split("|")
-    type = EXAMPLES[begins]
-    allowed = {str(encoding) for encoding in encodings_of(type)} - {str(default_encoding(type))}
-    assert set(re.findall(r"`(\w+)`", others)) - {str(default_encoding(type))} == allowed
-    assert default.strip(" `") == ("L" if type.kind is Kind.ARRAY else default_encoding(type))
 
 
 def test_every_word_of_types_is_explained() -> None:

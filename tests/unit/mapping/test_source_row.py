@@ -34,7 +34,7 @@ ASCENDING = [
     (Kind.NUMERIC, ["-Infinity", "-10", "-9.5", "0", "0.10", "9", "10", "1e3", "Infinity", "NaN"]),
     (Kind.FLOAT8, ["-Infinity", "-1e+20", "-0.5", "1e-07", "2", "1e+20", "Infinity", "NaN"]),
     (Kind.TEXT, ["", "B", "a", "aa", "é", "\uffff", "\U00010000"]),
-    (Kind.CHAR, ["a   ", "b   "]),
+    (Kind.CHAR, ["a   ", "a\t  ", "b   "]),
     (Kind.BOOLEAN, [False, True]),
     (Kind.BYTES, [b"", b"\x00", b"\x7f", b"\x80", b"\x80\x00"]),
     (

@@ -4,7 +4,8 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError
 
-from pipelines.target.failures import no_answer, origin, refusal
+from pipelines.aws import origin
+from pipelines.target.failures import no_answer, refusal
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,68 @@
+"""What a migration makes of a database, by the bulk form and by the online form, by (item type, source key)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+from pyspark.sql import SparkSession
+
+from pipelines.denormalise import make_records
+from pipelines.items.bucket import bucket_of
+from pipelines.mapping.compile import compile_mapping, tables_used
+from pipelines.mapping.outcome import Assembled, Outcome, Rejected
+from pipelines.mapping.plan import MigrationPlan
+from pipelines.migration import Migration
+from pipelines.snapshot import take_snapshot
+from pipelines.source.connect import connect
+from pipelines.source.introspect import read_catalog
+from pipelines.source.online import read_items
+from pipelines.warehouse.dataset import RECORDS, read_bucket, read_rejects
+
+BUCKETS = 4
+
+Outcomes = dict[tuple[str, str], Outcome]
+
+
+def bulk_outcomes(migration: Migration, spark: SparkSession, url: str) -> Outcomes:
+    snapshot = take_snapshot(migration, url)
+    make_records(migration, spark, snapshot.id, BUCKETS)
+    dataset = migration.folder.records(snapshot.id)
+    outcomes: Outcomes = {}
+    names = ["item_type", "source_key", "table", "key", "item", "digest", "size"]
+    for bucket in range(BUCKETS):
+        for row in read_bucket(dataset / RECORDS, bucket, names).to_pylist():
+            assert bucket_of(row["key"], BUCKETS) == bucket
+            outcomes[row["item_type"], row["source_key"]] = Assembled(
+                row["table"], row["key"], row["item"], row["digest"], row["size"]
+            )
+    for row in read_rejects(dataset).to_pylist():
+        outcomes[row["item_type"], row["source_key"]] = Rejected(
+            row["table"], row["key"], row["reason"], row["attribute"], row["size"], row["detail"]
+        )
+    return outcomes
+
+
+def online_outcomes(migration: Migration, url: str) -> Outcomes:
+    """Of every row of every root table; those that fail `where` are Absent."""
+    with connect(url) as connection:
+        plan = compiled(migration, connection)
+        outcomes: Outcomes = {}
+        for item in plan.items:
+            keys = source_keys(connection, item.root.table.ref.table, item.source_key)
+            for found in read_items(connection, item, keys):
+                outcomes[item.name, found.source_key] = found.outcome
+    return outcomes
+
+
+def compiled(migration: Migration, connection: psycopg.Connection[TupleRow]) -> MigrationPlan:
+    return compile_mapping(migration.mapping, read_catalog(connection, tables_used(migration.mapping)))
+
+
+def source_keys(connection: psycopg.Connection[TupleRow], table: str, names: Sequence[str]) -> list[dict[str, str]]:
+    query = sql.SQL("SELECT {} FROM {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("public", table)
+    )
+    return [dict(zip(names, map(str, row), strict=True)) for row in connection.execute(query)]
