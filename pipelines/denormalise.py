@@ -38,6 +38,9 @@ from pipelines.warehouse.source_tables import SnapshotTables
 
 STAGE = "records"
 BYTES_PER_PARTITION = 16 << 20  # of compressed snapshot, in one task of a shuffle
+SMALL_SNAPSHOT_BYTES = 16 << 20  # one file a bucket, below: each file costs more than moving its rows
+MOST_FILES = 2048  # of records, where each task writes its own
+MOST_BUCKETS_OPEN = 256  # in one task, which has a file open for each
 COUNTING_MEGABYTES = 1024
 
 
@@ -117,8 +120,16 @@ def _write_all(
     plan: MigrationPlan, tables: SnapshotTables, duplicates: DataFrame | None, dataset: Place, buckets: int
 ) -> WrittenRows:
     rows = [item_rows(item, tables, duplicates, buckets) for item in plan.items]
-    tasks = 2 * tables.spark.sparkContext.defaultParallelism
-    return write_rows(reduce(DataFrame.union, rows), dataset, buckets, tasks)
+    return write_rows(reduce(DataFrame.union, rows), dataset, _bucket_tasks(len(rows), tables, buckets))
+
+
+def _bucket_tasks(item_types: int, tables: SnapshotTables, buckets: int) -> int | None:
+    """None, each task writes files of its own, where the files stay few and hold enough to be worth it."""
+    partitions = item_types * int(tables.spark.conf.get("spark.sql.shuffle.partitions") or 1)
+    few = buckets <= MOST_BUCKETS_OPEN and partitions * buckets <= MOST_FILES
+    if few and _compressed_bytes(tables.manifest) > SMALL_SNAPSHOT_BYTES:
+        return None
+    return min(2 * tables.spark.sparkContext.defaultParallelism, buckets)
 
 
 def _use(plan: MigrationPlan, tables: SnapshotTables, dataset: Place) -> dict[str, ItemUse]:
@@ -179,11 +190,17 @@ def _reasons(written: list[Written]) -> dict[str, int]:
     return dict(sorted(reasons.items()))
 
 
+def _compressed_bytes(snapshot: SnapshotManifest) -> int:
+    return sum(counts.bytes for counts in snapshot.tables.values())
+
+
 @contextlib.contextmanager
 def _spark_at_work(spark: SparkSession, snapshot: SnapshotManifest) -> Iterator[None]:
     """Shuffles as wide as the snapshot needs, plans compiled as it is worth; Spark's own failures in one line."""
-    compressed_bytes = sum(counts.bytes for counts in snapshot.tables.values())
-    partitions = max(2 * spark.sparkContext.defaultParallelism, compressed_bytes // BYTES_PER_PARTITION)
+    compressed_bytes = _compressed_bytes(snapshot)
+    parallel = spark.sparkContext.defaultParallelism
+    # A multiple, or the last of them leave cores idle
+    partitions = parallel * max(2, -(-compressed_bytes // (BYTES_PER_PARTITION * parallel)))
     settings = {
         "spark.sql.shuffle.partitions": str(partitions),
         # Compiling takes seconds: they come back where there is more than one task's work

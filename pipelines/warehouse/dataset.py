@@ -7,7 +7,7 @@ that begin with `.` or `_` are unfinished or foreign and are never read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +28,7 @@ FILE_SCHEMA: pa.Schema = RECORD_SCHEMA.remove(RECORD_SCHEMA.get_field_index("buc
 """What a records file holds: RECORD_SCHEMA without `bucket`."""
 
 BUFFER_BYTES = 64 << 20
+REJECT_BUFFER_BYTES = 8 << 20
 _REPEATING = ["item_type", "table", "version"]  # in the other columns a dictionary finds nothing
 BATCH_ROWS = 64 << 10
 
@@ -91,6 +92,49 @@ def write_table(table: pa.Table, place: Place | Path, *, durable: bool = False) 
     """One finished file, or none."""
     with Place.of(place).writing(durable=durable) as sink:
         pq.write_table(table, sink, compression="zstd", compression_level=1)
+
+
+class RejectWriter:
+    """Writes rejects as one file, or none where there are none, in bounded memory. The file appears under its name when
+    the writer is closed without an error."""
+
+    def __init__(self, place: Place, buffer_bytes: int = REJECT_BUFFER_BYTES) -> None:
+        self._place = place
+        self._buffer_bytes = buffer_bytes
+        self._held: list[pa.Table] = []
+        self._held_bytes = 0
+        self._open = ExitStack()
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, rows: pa.Table) -> None:
+        """Rows with all columns of REJECT_SCHEMA."""
+        if rows.num_rows:
+            self._held.append(rows.select(REJECT_SCHEMA.names).cast(REJECT_SCHEMA))
+            self._held_bytes += self._held[-1].nbytes
+        if self._held_bytes > self._buffer_bytes:
+            self._flush()
+
+    def __enter__(self) -> RejectWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._open as opened:
+            if error is not None:
+                opened.__exit__(kind, error, trace)
+            else:
+                self._flush()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        if self._writer is None:
+            sink = self._open.enter_context(self._place.writing())
+            writer = pq.ParquetWriter(sink, REJECT_SCHEMA, compression="zstd", compression_level=1)
+            self._writer = self._open.enter_context(writer)
+        self._writer.write_table(pa.concat_tables(self._held))
+        self._held, self._held_bytes = [], 0
 
 
 class BucketWriter:

@@ -1,7 +1,9 @@
 """Writes what a Spark plan made, records and rejects, from inside its tasks, and counts what it wrote.
 
-One shuffle brings each bucket into one task, so a bucket becomes one file; the task streams Arrow batches into
-`BucketWriter`, in bounded memory.
+Two layouts, which readers need not tell apart. By bucket: a shuffle of whole rows brings each bucket into one task, and
+it becomes one file. As it comes: each task writes what it has made, a file in each bucket, and no row travels. Either
+way a task streams Arrow batches into its files in bounded memory and gives on only numbers and hashes of keys, which
+Spark groups in the same job. A part's name is its task's number, so a task that is tried again replaces its own files.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from pipelines.items.record import REJECT_SCHEMA
-from pipelines.warehouse.dataset import RECORDS, REJECTS, BucketWriter, write_table
+from pipelines.warehouse.dataset import RECORDS, REJECTS, BucketWriter, RejectWriter
 from pipelines.warehouse.place import Place
 
-_COUNTS_DDL = "item_type string, reason string, rows long, repeated long"
+_SINK_DDL = "item_type string, reason string, rows long, key_hash long"
+_SINK_SCHEMA = pa.schema({"item_type": pa.string(), "reason": pa.string(), "rows": pa.int64(), "key_hash": pa.int64()})
 
 
 @dataclass(frozen=True)
@@ -41,42 +43,52 @@ class WrittenRows:
     repeated: int
 
 
-def write_rows(rows: DataFrame, dataset: Place | Path, buckets: int, tasks: int) -> WrittenRows:
-    """`rows` as `pipelines.mapping.bulk.item_rows` makes them, into `<dataset>/records` and `<dataset>/rejects`."""
-    tasks = min(tasks, buckets)
-    placed = rows.repartitionById(tasks, F.pmod(F.col("bucket"), F.lit(tasks)))
-    counted = placed.mapInArrow(_Sink(Place.of(dataset)), _COUNTS_DDL).collect()
-    totals: Counter[tuple[str, str | None]] = Counter()
-    for item_type, reason, count, _ in counted:
-        totals[item_type, reason] += count
-    parts = tuple(Written(item_type, reason, count) for (item_type, reason), count in totals.items())
-    return WrittenRows(parts, sum(repeated for *_, repeated in counted))
+def write_rows(rows: DataFrame, dataset: Place | Path, bucket_tasks: int | None) -> WrittenRows:
+    """`rows` as `pipelines.mapping.bulk.item_rows` makes them, into `<dataset>/records` and `<dataset>/rejects`.
+
+    `bucket_tasks`: by bucket, in so many tasks; None: as it comes, in the plan's own tasks.
+    """
+    if bucket_tasks is not None:
+        rows = rows.repartitionById(bucket_tasks, F.pmod(F.col("bucket"), F.lit(bucket_tasks)))
+    found = _totals(rows.mapInArrow(_Sink(Place.of(dataset)), _SINK_DDL)).collect()
+    parts = tuple(Written(item_type, reason, count) for item_type, reason, count, _ in found if item_type is not None)
+    return WrittenRows(parts, sum(repeated for *_, repeated in found))
+
+
+def _totals(written: DataFrame) -> DataFrame:
+    """(item_type, reason, rows, repeated), a row for each kind that was written and one, without a type, for all keys.
+
+    Rows meet by hash before they are grouped: nearly all hashes are different, so a task has nothing to group before.
+    """
+    names = ["item_type", "reason"]
+    of_hash = written.repartition("key_hash").groupBy("key_hash", *names).agg(F.sum("rows").alias("rows"))
+    repeated = F.when(F.col("key_hash").isNotNull(), F.col("rows") - F.lit(1)).otherwise(F.lit(0))
+    return of_hash.groupBy(*names).agg(F.sum("rows").alias("rows"), F.sum(repeated).alias("repeated"))
 
 
 @dataclass(frozen=True)
 class _Sink:
+    """Gives a row for each key that has been written, and in the end one for each (item type, reason)."""
+
     dataset: Place
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
         part = f"part-{context.partitionId() if context else 0:05d}"
         counts: Counter[tuple[str, str | None]] = Counter()
-        rejects: list[pa.Table] = []
-        hashes: list[pa.ChunkedArray] = []
-        with BucketWriter(self.dataset / RECORDS, part) as writer:
+        rejects = self.dataset / REJECTS / f"{part}.parquet"
+        with BucketWriter(self.dataset / RECORDS, part) as records, RejectWriter(rejects) as rejected:
             for batch in batches:
                 table = pa.Table.from_batches([batch])
                 counts.update(_counted(table))
-                hashes.append(table["key_hash"].drop_null())
                 if table["reason"].null_count == table.num_rows:
-                    writer.write(table)
-                    continue
-                good = pc.is_null(table["reason"])
-                writer.write(table.filter(good))
-                rejects.append(table.filter(pc.invert(good)).select(REJECT_SCHEMA.names).cast(REJECT_SCHEMA))
-        if any(table.num_rows for table in rejects):
-            write_table(pa.concat_tables(rejects), self.dataset / REJECTS / f"{part}.parquet")
-        yield _as_batch(counts, _repeated(hashes))
+                    records.write(table)
+                else:
+                    good = pc.is_null(table["reason"])
+                    records.write(table.filter(good))
+                    rejected.write(table.filter(pc.invert(good)))
+                yield _hashes(batch.column("key_hash").drop_null())
+        yield _numbers(counts)
 
 
 def _counted(table: pa.Table) -> dict[tuple[str, str | None], int]:
@@ -84,18 +96,16 @@ def _counted(table: pa.Table) -> dict[tuple[str, str | None], int]:
     return {(row["item_type"], row["reason"]): row["count_all"] for row in grouped.to_pylist()}
 
 
-def _repeated(hashes: list[pa.ChunkedArray]) -> int:
-    every = pa.chunked_array([chunk for array in hashes for chunk in array.chunks], pa.int64())
-    return len(every) - int(pc.count_distinct(every).as_py())
+def _hashes(hashes: pa.Int64Array) -> pa.RecordBatch:
+    none = pa.nulls(len(hashes), pa.string())
+    return pa.record_batch([none, none, pa.repeat(pa.scalar(1, pa.int64()), len(hashes)), hashes], schema=_SINK_SCHEMA)
 
 
-def _as_batch(counts: Counter[tuple[str, str | None]], repeated: int) -> pa.RecordBatch:
-    """`repeated` of the whole task stands in its first row."""
-    return pa.record_batch(
-        {
-            "item_type": pa.array([item_type for item_type, _ in counts], pa.string()),
-            "reason": pa.array([reason for _, reason in counts], pa.string()),
-            "rows": pa.array(counts.values(), pa.int64()),
-            "repeated": pa.array([0 if n else repeated for n in range(len(counts))], pa.int64()),
-        }
-    )
+def _numbers(counts: Counter[tuple[str, str | None]]) -> pa.RecordBatch:
+    columns = [
+        pa.array([item_type for item_type, _ in counts], pa.string()),
+        pa.array([reason for _, reason in counts], pa.string()),
+        pa.array(counts.values(), pa.int64()),
+        pa.nulls(len(counts), pa.int64()),
+    ]
+    return pa.record_batch(columns, schema=_SINK_SCHEMA)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from pipelines import denormalise
 from pipelines.denormalise import make_records
 from pipelines.errors import AccountsError, StageError, WarehouseError
 from pipelines.items.bucket import bucket_of
@@ -21,9 +22,10 @@ from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import Kind, SourceType
 from pipelines.mapping.outcome import Assembled, Rejected
 from pipelines.migration import Migration
-from pipelines.warehouse.dataset import read_bucket, read_rejects
+from pipelines.warehouse.dataset import count_rows, read_bucket, read_rejects
 from pipelines.warehouse.layout import MANIFEST
 from pipelines.warehouse.manifest import EmbedCounts, RecordsManifest
+from pipelines.warehouse.record_sink import Written, write_rows
 from tests.bulk_snapshot import HandMade, Row, plain, source_table
 from tests.on_disk import on_disk
 
@@ -236,8 +238,16 @@ def rejects_of(migration: Migration, manifest: RecordsManifest) -> list[Row]:
     return list(read_rejects(migration.folder.records(manifest.snapshot_id)).to_pylist())
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_bulk_gives_what_online_gives(spark: SparkSession, tmp_path: Path, seed: int) -> None:
+def choose_layout(monkeypatch: pytest.MonkeyPatch, own_files: bool) -> None:
+    """Whether each task writes files of its own, or buckets are brought together first."""
+    monkeypatch.setattr(denormalise, "SMALL_SNAPSHOT_BYTES", 0 if own_files else 1 << 60)
+
+
+@pytest.mark.parametrize(("seed", "own_files"), [(0, False), (1, True), (2, False), (3, True)])
+def test_bulk_gives_what_online_gives(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, own_files: bool
+) -> None:
+    choose_layout(monkeypatch, own_files)
     migration = open_migration(tmp_path)
     hand_made = random_rows(seed)
     hand_made.write(migration, "s1")
@@ -289,7 +299,11 @@ items:
 """
 
 
-def test_all_rows_that_claim_one_key_are_rejected(spark: SparkSession, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own_files", [False, True])
+def test_all_rows_that_claim_one_key_are_rejected(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_files: bool
+) -> None:
+    choose_layout(monkeypatch, own_files)
     migration = open_migration(tmp_path, ONE_TYPE.format(pk="C#{customer_id:mod4}"))
     customers_only(*({"customer_id": n, "name": "n"} for n in (0, 4, 8, 1, 2))).write(migration, "s1")
     manifest = make_records(migration, spark, "s1")
@@ -297,6 +311,31 @@ def test_all_rows_that_claim_one_key_are_rejected(spark: SparkSession, tmp_path:
     rejects = rejects_of(migration, manifest)
     assert {row["key"] for row in rejects} == {'{"pk":{"S":"C#0"}}'}
     assert {row["source_key"] for row in rejects} == {f'{{"customer_id":"{n}"}}' for n in (0, 4, 8)}
+
+
+@pytest.mark.parametrize("bucket_tasks", [None, 2])
+def test_keys_that_are_there_twice_are_counted_across_item_types(
+    spark: SparkSession, tmp_path: Path, bucket_tasks: int | None
+) -> None:
+    columns = [(name, "string") for name in ("item_type", "table", "key", "source_key", "item")]
+    columns += [("reason", "string"), ("attribute", "string"), ("detail", "string")]
+    columns += [("bucket", "int"), ("version", "long"), ("size", "long"), ("key_hash", "long")]
+    ddl = ", ".join(f"`{name}` {kind}" for name, kind in columns)
+
+    def rows(item_type: str, hashes: list[int | None]) -> DataFrame:
+        texts = (item_type, "shop", "k", "s", "i")
+        made = [
+            (*texts, "key_too_long" if h is None else None, None, None, n % 3, 0, 1, h) for n, h in enumerate(hashes)
+        ]
+        return spark.createDataFrame(made, ddl).selectExpr("*", "unhex(sha2(item, 256)) AS digest")
+
+    both = rows("a", [1, 2, 2, None, None]).union(rows("b", [2, 3]))
+    written = write_rows(both, tmp_path, bucket_tasks)
+    assert written.repeated == 2
+    assert set(written.parts) == {Written("a", None, 3), Written("a", "key_too_long", 2), Written("b", None, 2)}
+    assert (count_rows(tmp_path / "records", range(3)), read_rejects(tmp_path).num_rows) == (5, 2)
+    assert write_rows(both, tmp_path, bucket_tasks).repeated == 2
+    assert count_rows(tmp_path / "records", range(3)) == 5
 
 
 def test_keys_and_items_at_their_limits(spark: SparkSession, tmp_path: Path) -> None:

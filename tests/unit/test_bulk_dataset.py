@@ -10,11 +10,13 @@ import pytest
 from pipelines.items.record import RECORD_SCHEMA, REJECT_SCHEMA
 from pipelines.warehouse.dataset import (
     BucketWriter,
+    RejectWriter,
     count_bucket,
     read_bucket,
     read_rejects,
     write_table,
 )
+from pipelines.warehouse.local_place import LocalPlace
 
 pytestmark = pytest.mark.unit
 
@@ -90,3 +92,20 @@ def test_rejects_are_read_back(tmp_path: Path) -> None:
     )
     write_table(rejects, tmp_path / "rejects" / "part-0.parquet")
     assert read_rejects(tmp_path).equals(rejects)
+
+
+def test_rejects_written_piece_by_piece_are_one_file_or_after_an_error_none(tmp_path: Path) -> None:
+    row = {"item_type": "order", "table": "shop", "reason": "not_a_number"}
+    rejects = pa.Table.from_pylist([row], schema=REJECT_SCHEMA)
+    file = LocalPlace(tmp_path / "rejects" / "part-0.parquet")
+    with pytest.raises(RuntimeError), RejectWriter(file, buffer_bytes=1) as writer:
+        writer.write(rejects)
+        raise RuntimeError
+    assert list((tmp_path / "rejects").iterdir()) == []
+    with RejectWriter(file, buffer_bytes=1) as writer:
+        for _ in range(3):
+            writer.write(rejects)
+    assert read_rejects(tmp_path).to_pylist() == rejects.to_pylist() * 3
+    with RejectWriter(LocalPlace(tmp_path / "none" / "part-0.parquet")) as writer:
+        writer.write(rejects.slice(0, 0))
+    assert not (tmp_path / "none").exists()
