@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ SOURCE_URL = "CROSSOVER_SOURCE_URL"
 SPARK_MASTER = "CROSSOVER_SPARK_MASTER"
 DYNAMODB_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 S3_KMS_KEY = "CROSSOVER_S3_KMS_KEY"
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 def required(name: str, what: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -29,7 +32,7 @@ def optional(name: str, environment: Mapping[str, str] = os.environ) -> str | No
 
 
 def warehouse_address(environment: Mapping[str, str] = os.environ) -> str:
-    """An absolute path, or `s3://bucket/prefix`."""
+    """An absolute path, or a URL as it stands, which `Place.of` judges."""
     what = "the folder, or s3://bucket/prefix, that keeps snapshots, records, dumps and reports"
     value = required(WAREHOUSE, what, environment)
-    return value if value.startswith("s3://") else str(Path(value).expanduser().absolute())
+    return value if _URL.match(value) else str(Path(value).expanduser().absolute())

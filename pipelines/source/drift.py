@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from collections.abc import Mapping as Variables
 from contextlib import closing
 
 from pipelines.errors import MappingError, SourceError, StageError
@@ -26,17 +24,14 @@ _NAMED = frozenset({Kind.CHAR, Kind.ENUM, Kind.ARRAY, Kind.OTHER})
 SHOWN = 5
 
 
-def require_same_schema(
-    mapping: Mapping, folder: MigrationFolder, snapshot_id: str, environment: Variables[str, str] = os.environ
-) -> None:
+def require_same_schema(mapping: Mapping, folder: MigrationFolder, snapshot_id: str) -> None:
     """Raises StageError, with what has changed, where a row of the snapshot could mean something else today.
 
     Harmless is what changes no item: columns that the mapping does not take, NOT NULL, a wider integer or text. Where
     the source's URL is not set nothing is asked, for the snapshot is all that is needed then; where the source cannot
-    be reached the user is told so. Raises UsageError where the URL is none, and what
-    `open_snapshot` raises.
+    be reached the user is told so. Raises UsageError where the URL is none, and what `open_snapshot` raises.
     """
-    if optional(mapping.source.url_env, environment) is None:
+    if optional(mapping.source.url_env) is None:
         return
     snapshot = open_snapshot(folder, snapshot_id, mapping.meaning_hash())
     failed = ""

@@ -27,12 +27,14 @@ class LocalLock:
         return cls(path, owner)
 
     def beat(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        """What does not come through is tried again by the next one."""
+        with contextlib.suppress(OSError):
             os.utime(self.path)
 
     def release(self) -> None:
-        if _owner(self.path) == self.owner:
-            self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it goes stale; the run's own outcome must not be lost over it
+            if _owner(self.path) == self.owner:
+                self.path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

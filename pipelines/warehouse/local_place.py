@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -63,8 +64,8 @@ class LocalPlace(Place):
 
     def changed_at(self) -> datetime | None:
         with disk_errors(self.path, "read"):
-            times = [path.stat().st_mtime for path in (self.path, *self.path.rglob("*")) if path.exists()]
-        return datetime.fromtimestamp(max(times), UTC) if times else None
+            newest = max(_times(self.path), default=None)
+        return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
     def read_bytes(self) -> bytes:
         with disk_errors(self.path, "read"):
@@ -122,6 +123,9 @@ class _LocalWriting(Writing):
                 if self._durable:
                     _sync(self._hidden)
                 self._hidden.replace(self._path)
+                if self._durable:
+                    with contextlib.suppress(OSError):  # not every file system can
+                        _sync(self._path.parent)
         except BaseException:
             self.abort()
             raise
@@ -163,6 +167,14 @@ def make_private(folder: Path) -> None:
         return
     make_private(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _times(path: Path) -> Iterator[float]:
+    """When `path` and all that is in it were last written; what goes away meanwhile is left out."""
+    below = (Path(folder) / name for folder, folders, files in os.walk(path) for name in (*folders, *files))
+    for one in chain((path,), below):
+        with contextlib.suppress(FileNotFoundError):
+            yield one.lstat().st_mtime
 
 
 def _sync(path: Path) -> None:

@@ -7,6 +7,7 @@ whatever goes wrong is a WarehouseError in one line.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -16,9 +17,10 @@ from types import TracebackType
 import pyarrow as pa
 from pyarrow import fs
 
-from pipelines.errors import WarehouseError
+from pipelines.errors import UsageError, WarehouseError
 
 S3_SCHEME = "s3://"
+_OTHER_SCHEME = re.compile(r"(?i:s3:)/|[A-Za-z][A-Za-z0-9+.-]*://")  # as a path, a folder `S3:` on this machine
 
 
 class MissingError(WarehouseError):
@@ -63,7 +65,8 @@ class Place(ABC):
 
     @staticmethod
     def of(address: str | Path | Place) -> Place:
-        """A path of this machine, or `s3://bucket/prefix`. Raises UsageError where that names no bucket."""
+        """A path of this machine, or `s3://bucket/prefix`. Raises UsageError where that names no bucket, and for
+        every other kind of URL."""
         from pipelines.warehouse.local_place import LocalPlace
         from pipelines.warehouse.s3_place import S3Place
 
@@ -71,6 +74,8 @@ class Place(ABC):
             return address
         if isinstance(address, str) and address.startswith(S3_SCHEME):
             return S3Place.parse(address)
+        if isinstance(address, str) and _OTHER_SCHEME.match(address):
+            raise UsageError(f"{address}: neither a folder nor S3; give a path, or `s3://bucket/prefix`")
         return LocalPlace(Path(address).absolute())
 
     @abstractmethod

@@ -24,6 +24,16 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired",
 _OTHER_REGION = frozenset(
     {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
 )
+_GRANTS = {
+    "HeadObject": "GetObject",
+    "HeadBucket": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "DeleteObjects": "DeleteObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+"""Operations that IAM knows by another name: "Required permissions for Amazon S3 API operations", User Guide."""
 _BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "RequestTimeout"})
 
 
@@ -62,8 +72,9 @@ def refusal(error: ClientError, address: str, done: str) -> WarehouseError:
             f"{bucket}: the AWS credentials are not accepted ({code}); check AWS_ACCESS_KEY_ID, AWS_PROFILE or the role"
         )
     if code in _DENIED:
+        grant = _GRANTS.get(action, action)
         return WarehouseError(
-            f"{address}: cannot be {done}: the credentials may not call s3:{action} there; grant it to them"
+            f"{address}: cannot be {done}: the credentials may not call s3:{grant} there; grant it to them"
         )
     if code in _BUSY:
         return WarehouseError(f"{address}: cannot be {done}: S3 is too busy or failing ({code}); run again later")

@@ -63,10 +63,9 @@ class S3Place(Place):
 
     def is_file(self) -> bool:
         try:
-            self.size()
+            return bool(self.key) and self.size() >= 0
         except MissingError:
             return False
-        return True
 
     def is_dir(self) -> bool:
         with s3_errors(str(self), "listed"):

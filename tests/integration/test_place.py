@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import UsageError, WarehouseError
+from pipelines.warehouse import s3_access as s3_module
 from pipelines.warehouse import s3_upload
 from pipelines.warehouse.place import MissingError, Place
 from pipelines.warehouse.s3_access import s3_access
@@ -187,6 +189,36 @@ def test_a_process_that_reads_ends_as_it_wants_and_may_fork(home: Place) -> None
     assert (ended.returncode, ended.stdout, ended.stderr) == (8, "", "")
 
 
+def test_a_fork_has_a_client_of_its_own(bucket: str) -> None:
+    """The parent's would share its connections, and wait for threads that the child has not."""
+    s3_access()
+    before = s3_module._state
+    child = os.fork()
+    if child == 0:
+        os._exit(7 if s3_module._state is not before else 8)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert s3_module._state is before
+
+
+def test_a_large_object_has_ever_larger_parts(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 takes 10,000 of them."""
+    sizes: list[int] = []
+    client = s3_access().client
+
+    def upload(**given: Any) -> dict[str, str]:
+        sizes.append(len(given["Body"].read()))
+        return {"ETag": "x"}
+
+    monkeypatch.setattr(client, "upload_part", upload)
+    monkeypatch.setattr(client, "complete_multipart_upload", lambda **_: None)
+    monkeypatch.setattr(s3_upload, "PART_BYTES", 100)
+    monkeypatch.setattr(s3_upload, "PARTS_OF_A_SIZE", 3)
+    with Place.of(f"s3://{bucket}/large").writing() as sink:
+        for _ in range(130):
+            sink.write(b"0123456789")
+    assert sizes == [100, 100, 100, 200, 200, 200, 300, 100]
+
+
 def test_no_object_stands_for_a_folder(bucket: str) -> None:
     home = Place.of(f"s3://{bucket}/w")
     (home / "empty").make_folder()
@@ -220,6 +252,27 @@ def test_renewed_credentials_are_used(bucket: str, monkeypatch: pytest.MonkeyPat
 def test_what_is_no_address_in_s3_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="give `s3://bucket/prefix`"):
         Place.of(address)
+
+
+def test_a_bucket_is_a_folder(bucket: str) -> None:
+    """It may be what somebody names instead of a folder in it, and is never removed whole."""
+    place = Place.of(f"s3://{bucket}")
+    assert not place.exists()
+    (place / "a/b").write_atomically("1")
+    assert place.is_dir()
+    assert not place.is_file()
+    with pytest.raises(WarehouseError, match=r"^s3://the-warehouse: a whole bucket is never removed$"):
+        place.remove_tree()
+    assert objects() == ["a/b"]
+
+
+def test_what_may_not_be_removed_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place.of(f"s3://{bucket}/w")
+    (place / "x").write_atomically("1")
+    answer = {"Errors": [{"Key": "w/x", "Code": "AccessDenied"}]}
+    monkeypatch.setattr(s3_access().client, "delete_objects", lambda **_: answer)
+    with pytest.raises(WarehouseError, match=r"/w: cannot be removed: DeleteObjects was refused \(AccessDenied\)$"):
+        place.remove_tree()
 
 
 def _everything(place: Place) -> list[Callable[[], object]]:

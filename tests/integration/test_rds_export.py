@@ -16,6 +16,8 @@ import pytest
 from pipelines.errors import SourceError
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
+from pipelines.source.rds_export import read
+from pipelines.source.rds_export.convert import convert
 from pipelines.warehouse.manifest import SnapshotManifest
 from pipelines.warehouse.place import Place
 from tests.rds_export_fixture.options import ExportOptions
@@ -230,6 +232,11 @@ DAMAGES: dict[str, tuple[ExportOptions, Callable[[Path], object], str]] = {
         lambda folder: (of(folder, "public.customers") / "_temporary").mkdir(),
         r"^public\.customers: .*_temporary is no batch",
     ),
+    "a folder within a batch": (
+        ExportOptions(),
+        lambda folder: (of(folder, "public.customers") / "1" / "2").mkdir(),
+        r"^public\.customers: .*/1/2 is no batch",
+    ),
     "a foreign file": (
         ExportOptions(),
         lambda folder: (of(folder, "public.customers") / "1" / "more.csv").touch(),
@@ -249,6 +256,11 @@ DAMAGES: dict[str, tuple[ExportOptions, Callable[[Path], object], str]] = {
         ExportOptions(tables_per_info_file=2),
         lambda folder: of(folder, "*_from_3_to_4.json").unlink(),
         r"export_tables_info_.*_from_3_to_4\.json is missing",
+    ),
+    "a table twice": (
+        ExportOptions(tables_per_info_file=2),
+        lambda folder: shutil.copy(of(folder, "*_from_3_to_4.json"), of(folder, "*_from_1_to_2.json")),
+        r" is listed twice in its export_tables_info files$",
     ),
     "no tables info": (
         ExportOptions(),
@@ -291,6 +303,15 @@ def test_what_is_not_whole_is_told_and_leaves_nothing(
     assert "\n" not in str(caught.value)
     assert migration.folder.finished("snapshots") == []
     assert list((tmp_path / "warehouse" / "shop" / "snapshots").iterdir()) == []
+
+
+def test_rows_that_are_lost_on_the_way_are_told(
+    migration: Migration, unchanging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "convert", lambda part, on_rows: convert(part, on_rows) - 1)
+    location = write_export(unchanging, tmp_path / "exports", ExportOptions()).folder
+    with pytest.raises(SourceError, match=r"\.parquet: gave \d+ rows, not the \d+ of its footer$"):
+        take_snapshot(migration, unchanging, export=Place.of(location))
 
 
 def test_views_and_unlogged_tables_are_named(migration: Migration, source: str, tmp_path: Path) -> None:

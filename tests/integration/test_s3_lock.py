@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from pipelines.errors import StageError, WarehouseError
 from pipelines.warehouse import lock, s3_lock
@@ -17,6 +18,7 @@ from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.lock_owner import STALE_SECONDS, Owner
 from pipelines.warehouse.place import Place
 from pipelines.warehouse.s3_access import s3_access
+from pipelines.warehouse.s3_place import S3Place
 
 pytestmark = pytest.mark.integration
 
@@ -148,6 +150,41 @@ def test_a_lock_that_was_lost_is_left_to_its_new_owner(root: Place) -> None:
     assert content()["run_id"] == "theirs"
 
 
+def test_a_heartbeat_leaves_what_another_run_has_taken(root: Place) -> None:
+    with stage_lock(root, "dump", "mine"):
+        ours = s3_lock.S3Lock.take(S3Place(BUCKET, "w/shop/locks/mine.lock"), Owner("mine", "here", 1, "1"), "mine")
+        theirs = Owner("theirs", "elsewhere", 1, "1", "t", "k").text()
+        boto3.client("s3").put_object(Bucket=BUCKET, Key="w/shop/locks/mine.lock", Body=theirs.encode())
+        ours.beat()
+        assert (root / "locks/mine.lock").read_text() == theirs
+        boto3.client("s3").delete_object(Bucket=BUCKET, Key="w/shop/locks/mine.lock")
+        ours.beat()
+        assert not (root / "locks/mine.lock").exists(), "nor does it come back to life"
+
+
+def test_a_lock_that_is_released_between_look_and_takeover_is_to_be_had(
+    root: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_behind(root, started="1")
+    look, times = s3_lock._look, iter([True])
+
+    def look_then_lose(place: Any) -> Any:
+        found = look(place)
+        if next(times, False):
+            boto3.client("s3").delete_object(Bucket=BUCKET, Key=KEY)
+        return found
+
+    monkeypatch.setattr(s3_lock, "_look", look_then_lose)
+    with stage_lock(root, "dump", "next"):
+        assert content()["run_id"] == "next"
+
+
+def test_a_lock_is_encrypted_as_everything_is(root: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSOVER_S3_KMS_KEY", "arn:aws:kms:eu-central-1:111122223333:key/of-the-test")
+    with stage_lock(root, "dump", "mine"):
+        assert boto3.client("s3").head_object(Bucket=BUCKET, Key=KEY)["ServerSideEncryption"] == "aws:kms"
+
+
 def test_a_damaged_one_is_taken_over(root: Place) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key=KEY, Body=b"{")
     with stage_lock(root, "dump", "next"):
@@ -165,6 +202,22 @@ def test_an_endpoint_that_ignores_conditions_is_refused(
         pytest.raises(WarehouseError, match=r"^s3://the-warehouse/w/shop: this S3 endpoint ignores conditional writes"),
         stage_lock(root, "dump", "next"),
     ):
+        pass
+    assert not root.exists()
+
+
+def test_an_endpoint_that_knows_no_conditions_is_refused(root: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = s3_access().client
+    put = client.put_object
+
+    def refusing(**given: Any) -> Any:
+        if "IfNoneMatch" in given:
+            raise ClientError({"Error": {"Code": "NotImplemented"}}, "PutObject")
+        return put(**given)
+
+    monkeypatch.setattr(client, "put_object", refusing)
+    told = "this S3 endpoint does not know conditional writes"
+    with pytest.raises(WarehouseError, match=told), stage_lock(root, "dump", "next"):
         pass
     assert not root.exists()
 

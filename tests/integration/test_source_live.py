@@ -153,6 +153,25 @@ def test_what_does_not_obey_snapshots_waits_for_ours(
     waiting.join()
 
 
+def test_every_table_is_locked_before_the_snapshot_exists(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(database_url, "CREATE TABLE t (a int); CREATE TABLE log (a int)")
+    query = "SELECT DISTINCT relation FROM pg_locks WHERE relation IN ('t'::regclass, 'log'::regclass)"
+    locked: list[int] = []
+    execute = cut._execute
+
+    def watched(connection: object, statement: object, what: str) -> object:
+        if what == "the snapshot":
+            with closing(psycopg.connect(database_url)) as other:
+                locked.append(len(other.execute(query).fetchall()))
+        return execute(connection, statement, what)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cut, "_execute", watched)
+    export_live(database_url, [ref("t"), ref("log")], everything, tmp_path)
+    assert locked == [2]
+
+
 def test_a_truncate_that_comes_between_our_locks_is_seen_whole(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,6 +118,7 @@ def kind(column: str) -> str:
 
 
 MIDDLES = [6.21629211700823e16, 9007199254740993e3, 2.0**53, 2.0**63, 2.0**77, 1.7976931348623157e308, 1e23, 33554432.0]
+MIDDLES_OF_FLOAT4 = [47853310.0, 16777217e3, 33554430.0, -47853310.0]
 
 
 bit_patterns = st.integers(0, 2**64 - 1).map(lambda bits: float(struct.unpack("d", struct.pack("Q", bits))[0]))
@@ -126,6 +127,7 @@ whole = st.integers(2**20, 2**80).map(float)
 
 @given(st.lists(bit_patterns | whole, max_size=100))
 @example(MIDDLES)
+@example(MIDDLES_OF_FLOAT4)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_floats_are_printed_as_postgresql_prints_them(table_url: str, values: list[float]) -> None:
     for kind, name, arrow in ((Kind.FLOAT8, "float8", pa.float64()), (Kind.FLOAT4, "float4", pa.float32())):

@@ -28,6 +28,8 @@ def inside_its_bounds(text: str, kind: Kind) -> str:
     value = abs(float(text))
     if text in _NAMES or value < _EXACT[kind]:
         return text
+    if kind is Kind.FLOAT4:
+        value = float(np.float32(value))
     below, above = _bounds(value, kind)
     sign = "-" if text.startswith("-") else ""
     return next(
@@ -40,7 +42,6 @@ def inside_its_bounds(text: str, kind: Kind) -> str:
 def _bounds(value: float, kind: Kind) -> tuple[Fraction, Fraction]:
     """The middles between a positive float and its neighbours; beyond the largest there is as much as before it."""
     if kind is Kind.FLOAT4:
-        value = float(np.float32(value))
         with np.errstate(over="ignore"):
             down, up = (float(np.nextafter(np.float32(value), np.float32(to))) for to in (0.0, math.inf))
     else:

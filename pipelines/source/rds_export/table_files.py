@@ -71,8 +71,9 @@ def part_files(export: Place, database: str, table: Table, info: TableInfo) -> l
 def _batches(folder: Place, ref: TableRef) -> list[Place]:
     """The folders with parts: the table's own, by the older convention, or those of its batches in order."""
     own = folder.files()
-    below = [child for child in folder.children() if child not in own]
+    below = _folders(folder)
     unknown = [child for child in below if not child.name.isdecimal()]
+    unknown += [deeper for batch in below for deeper in _folders(batch)]
     if unknown:
         raise SourceError(
             f"{ref}: {unknown[0]} is no batch of an export; it did not finish, or something was put there"
@@ -82,6 +83,11 @@ def _batches(folder: Place, ref: TableRef) -> list[Place]:
         raise SourceError(f"{ref}: {folder} has the batches {', '.join(map(str, numbers))}: some are missing")
     batches = sorted(below, key=lambda child: int(child.name))
     return ([folder] if own or not batches else []) + batches
+
+
+def _folders(place: Place) -> list[Place]:
+    files = set(place.files())
+    return [child for child in place.children() if child not in files]
 
 
 def _parts(batch: Place, ref: TableRef) -> list[Place]:

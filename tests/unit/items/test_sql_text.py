@@ -19,6 +19,10 @@ def test_literals_alone_are_a_literal() -> None:
     assert F.concat(F.lit("it's "), F.lit("$x")).text == F.lit("it's $x").text
 
 
+def test_no_character_of_a_literal_ends_it_or_is_filled_in() -> None:
+    assert F.lit("a'b\\c${d}").text == r"'a\'b\\c\u0024{d}'"
+
+
 @pytest.mark.parametrize(
     ("column", "sure"),
     [

@@ -12,9 +12,13 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from pipelines.errors import SourceError
-from pipelines.source.rds_export.await_task import LONGEST_PAUSE_SECONDS, Waiting, await_task
+from pipelines.items.source_type import Kind, SourceType
+from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
+from pipelines.source.rds_export.await_task import LONGEST_PAUSE_SECONDS, PATIENCE_SECONDS, Waiting, await_task
+from pipelines.source.rds_export.live_schema import LiveSchema
+from pipelines.source.rds_export.locate import locate_export
 from pipelines.source.rds_export.rds_snapshot import find_snapshot
-from pipelines.source.rds_export.request import Origin, StartTask
+from pipelines.source.rds_export.request import ContinueTask, Origin, StartTask
 from pipelines.source.rds_export.task import ExportTask, export_only, start_task, task_id
 from pipelines.source.rds_export.words import in_one_line
 
@@ -88,6 +92,13 @@ def test_it_gives_up_after_a_long_silence_and_says_that_the_task_runs_on() -> No
     assert 900 < sum(rds.pauses) < 1100
 
 
+def test_an_answer_in_between_ends_the_silence() -> None:
+    silence = [refused("Throttling")] * 14  # of which two are longer than the patience, and one is not
+    rds = Rds(iter([*silence, task("IN_PROGRESS", 10), *silence, task("COMPLETE", 100)]))
+    assert awaited(rds).status == "COMPLETE"
+    assert sum(rds.pauses) > PATIENCE_SECONDS
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -102,6 +113,17 @@ def test_an_end_that_is_no_success_is_told(answer: dict[str, Any] | BaseExceptio
     with pytest.raises(SourceError, match=told) as caught:
         awaited(Rds(iter([task("STARTING"), answer])))
     assert "\n" not in str(caught.value)
+
+
+def test_a_warning_of_the_task_is_an_error_before_anything_is_read() -> None:
+    column = Column(name="a", type=SourceType(name="bigint", kind=Kind.INTEGER), nullable=True)
+    ref = TableRef(schema_name="public", table="orders")
+    table = Table(ref=ref, relation=Relation.TABLE, columns=(column,), primary_key=())
+    live = LiveSchema("shop", Catalog(server_version=180006, tables=(table,)), {table: ("a",)})
+    warning = '{"skippedTables": [{"name": "shop.public.orders", "reason": "TOO_LARGE"}]}'
+    complete = task("COMPLETE", 100, WarningMessage=warning)
+    with pytest.raises(SourceError, match=r"^the export warns about shop\.public\.orders \(skippedTables\)"):
+        locate_export(ContinueTask("t"), live, str, "go on", lambda: Rds(iter([complete, complete])))
 
 
 def test_an_interrupt_says_how_to_go_on() -> None:

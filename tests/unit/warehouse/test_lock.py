@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -12,8 +14,10 @@ from typing import Any
 import pytest
 
 from pipelines.errors import StageError
+from pipelines.warehouse import local_lock
+from pipelines.warehouse.local_lock import LocalLock
 from pipelines.warehouse.lock import stage_lock
-from pipelines.warehouse.lock_owner import STALE_SECONDS
+from pipelines.warehouse.lock_owner import STALE_SECONDS, Owner
 from pipelines.warehouse.place import Place
 
 pytestmark = pytest.mark.unit
@@ -78,6 +82,53 @@ def test_a_clock_that_is_wrong_does_not_matter(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("time.time", lambda: held(tmp_path).stat().st_mtime + 10 * STALE_SECONDS)
     with pytest.raises(StageError, match="run old is under way"), stage_lock(Place.of(tmp_path), "dump", "next"):
         pass
+
+
+def test_a_disk_that_fails_for_a_while_stops_neither_the_heart_nor_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_path: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with stage_lock(Place.of(tmp_path), "dump", "mine"):
+        lock = LocalLock(held(tmp_path), Owner("mine", "here", 1, "1"))
+        with monkeypatch.context() as failing:
+            failing.setattr("os.utime", fails)
+            failing.setattr("pathlib.Path.read_bytes", fails)
+            lock.beat()
+            lock.release()
+        lock.release()
+        assert held(tmp_path).exists(), "it is another's"
+
+
+def test_who_came_between_look_and_takeover_keeps_the_lock(tmp_path: Path) -> None:
+    leave_behind(tmp_path, started="1")
+    stale = local_lock._owner(held(tmp_path))
+    newer = Owner("newer", "elsewhere", 1, "1", "t", "k")
+    held(tmp_path).write_text(newer.text(), encoding="utf-8")
+    local_lock._remove_stale(held(tmp_path), stale, Owner.this_process("next"))
+    assert local_lock._owner(held(tmp_path)) == newer
+    with pytest.raises(StageError, match="run newer is under way"), stage_lock(Place.of(tmp_path), "dump", "next"):
+        pass
+
+
+def test_one_at_a_time_looks_and_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between look and link nobody else clears away what he took for stale."""
+    steps: list[str] = []
+    flock, link = fcntl.flock, os.link
+
+    def queue(file: Any, how: int) -> None:
+        steps.append("queue")
+        flock(file, how)
+
+    def take(claim: Path, path: Path) -> None:
+        steps.append("link")
+        link(claim, path)
+
+    monkeypatch.setattr(fcntl, "flock", queue)
+    monkeypatch.setattr(os, "link", take)
+    with stage_lock(Place.of(tmp_path), "dump", "mine"):
+        assert steps == ["queue", "link"]
 
 
 def test_a_damaged_one_is_taken_over(tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def test_a_refusal_is_told_by_its_code(code: str, words: str) -> None:
     assert line(refused(code)) == words
 
 
+@pytest.mark.parametrize(("operation", "grant"), [("HeadObject", "GetObject"), ("ListObjectsV2", "ListBucket")])
+def test_what_is_to_be_granted_is_called_as_iam_calls_it(operation: str, grant: str) -> None:
+    assert f"may not call s3:{grant} there" in line(ClientError({"Error": {"Code": "403"}}, operation))
+
+
 def test_bad_credentials_name_the_bucket() -> None:
     assert line(refused("SignatureDoesNotMatch")).startswith("s3://ours: the AWS credentials are not accepted")
 
