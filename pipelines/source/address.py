@@ -11,10 +11,12 @@ The URL itself is what travels: what it refers to is read only where a connectio
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from urllib.parse import parse_qsl
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
 from pipelines.errors import UsageError
 
@@ -56,10 +58,21 @@ def source_address(url: str, name: str = "the source's URL") -> SourceAddress:
     if address is None:
         raise UsageError(
             f"{name} is not a PostgreSQL URL: write postgresql://user:password@host:port/database, "
-            "special characters of the password percent-encoded"
+            f"special characters of the password and of parameters percent-encoded{_meant(url)}"
         )
     _check(address)
     return address
+
+
+def _meant(url: str) -> str:
+    """libpq's name for a parameter that is nearly one. What stands in the URL may be a password, and is not shown."""
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()} | set(_OURS)
+    for pair in url.partition("?")[2].split("&"):
+        given = pair.partition("=")[0]
+        close = [] if given in known else get_close_matches(given, known, n=1, cutoff=0.8)
+        if close:
+            return f"; is `{close[0]}=` meant for one of its parameters?"
+    return ""
 
 
 def _postgres_address(url: str, name: str) -> SourceAddress | None:

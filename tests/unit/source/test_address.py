@@ -64,6 +64,8 @@ def test_a_password_with_a_question_mark_is_left_alone() -> None:
         ("postgresql://h/db?secret=", "names no secret"),
         ("secretsmanager:", "names no secret"),
         ("secretsmanager:s?nonsense=1", "is not a PostgreSQL URL"),
+        ("postgresql://u:hunter2@h/db?sslmod=require", "is `sslmode=` meant"),
+        ("postgresql://u:hunter2@h/db?options=-c%20a=1", "and of parameters percent-encoded"),
         ("postgresql://u:hunter2@h/db?nonsense=1", "is not a PostgreSQL URL"),
         ("postgresql://u:hunter2@[h/db?secret=s", "is not a PostgreSQL URL"),
     ],
