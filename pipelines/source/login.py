@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import sleep
 from typing import TypeVar
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -80,7 +80,7 @@ def open_session(url: str, driver: Callable[[str], Opened]) -> Opened:
             raise SourceError(
                 f"source {address.identity}: {_reason(failure, attempt.password)}{_hint(attempt, address, failure)}"
             )
-        time.sleep(pause)
+        sleep(pause)
 
 
 def _from_secret(address: SourceAddress, secret: str) -> dict[str, str]:

@@ -28,6 +28,13 @@ items: {note: {table: notes, from: notes, key: {pk: "NOTE#{note_id}"}}}
 
 
 @pytest.fixture
+def crossover(crossover: CommandLine) -> CommandLine:
+    """Without a source: the records are made, and there is none whose schema could have changed."""
+    environment = {name: value for name, value in crossover.environment.items() if name != "CROSSOVER_SOURCE_URL"}
+    return CommandLine(environment, crossover.folder)
+
+
+@pytest.fixture
 def mapping(crossover: CommandLine) -> Path:
     """Of a migration whose records are made and whose table is there."""
     path = crossover.folder / "notes.yaml"

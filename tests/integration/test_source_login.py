@@ -111,7 +111,7 @@ def test_a_rotated_password_is_read_again(
             fresh = {**whole(database_url), "username": "rotated", "password": "new-hunter2"}
             secrets.put_secret_value(SecretId="prod/shop", SecretString=json.dumps(fresh))
 
-    monkeypatch.setattr("pipelines.source.login.time.sleep", rotate)
+    monkeypatch.setattr("pipelines.source.login.sleep", rotate)
     keep(secrets, "prod/shop", **{**whole(database_url), "username": "rotated", "password": "old-hunter2"})
     try:
         with closing(connect("secretsmanager:prod/shop")) as connected:
