@@ -27,7 +27,8 @@ from pipelines.source.ledger.epoch import read_epoch, write_epoch
 from pipelines.source.ledger.install import clearing_steps, install_steps, last_step, schema_step, uninstall_steps
 from pipelines.source.ledger.installed import Installed, other_migrations, read_installed
 from pipelines.source.ledger.relations import blind_tables, read_relations
-from pipelines.source.ledger.status import EPOCH, Gap, capture_gaps, control_gaps
+from pipelines.source.ledger.schema import is_complete
+from pipelines.source.ledger.status import EPOCH, UPGRADE, Gap, capture_gaps, control_gaps
 from pipelines.source.ledger.steps import Step, connect_writable, run_steps, script
 from pipelines.source.ledger.triggers import TableTriggers, table_triggers
 from pipelines.source.server_error import describe
@@ -189,6 +190,8 @@ def _status(scene: _Scene) -> CaptureStatus:
     control = scene.control
     gaps = list(control_gaps(control, scene.plan.mapping_hash, scene.warehouse_epoch, scene.lineage))
     if control is not None:
+        if not is_complete(scene.connection):
+            gaps.append(Gap("schema crossover", "its tables are an earlier Crossover's", UPGRADE))
         gaps += capture_gaps(scene.installed(), scene.wanted)
     state: State = "absent" if control is None else "on" if control.capture == "on" else "off"
     return CaptureStatus(

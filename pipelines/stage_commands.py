@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.capture_commands import COMMAND as CAPTURE
 from pipelines.command import Command, CommandResult, add_mapping_argument
 from pipelines.errors import UsageError
+from pipelines.relay_commands import RELAY, SWEEP
 
 if TYPE_CHECKING:
     from pipelines.migration import Migration
@@ -273,5 +274,7 @@ COMMANDS = (
         _diff,
     ),
     CAPTURE,
+    RELAY,
+    SWEEP,
     Command("schema", "print the mapping's JSON Schema", _no_arguments, _schema),
 )

@@ -1,7 +1,7 @@
 """A DynamoDB endpoint that fails on purpose: an HTTP proxy on 127.0.0.1 in front of a good one.
 
-No stand-in throttles, leaves items unprocessed or loses answers by itself. Only BatchWriteItem is disturbed. The
-proxy notes which items it told the client were written.
+No stand-in throttles, leaves items unprocessed or loses answers by itself. Only the actions that it is told of are
+disturbed. The proxy notes which items it told the client were written, in the order in which they were.
 """
 
 from __future__ import annotations
@@ -35,13 +35,18 @@ class Fault(Enum):
     SLOW = auto()  # the server has acted, the answer comes after `slow_seconds`
     TRUNCATED = auto()  # the server has acted, half of the answer comes
     DAMAGED = auto()  # the server has acted, the answer does not fit its checksum
+    LATE = auto()  # the connection is reset, and after `slow_seconds` the server acts
+
+
+BATCH_FAULTS = tuple(fault for fault in Fault if fault is not Fault.LATE)
+PUT_FAULTS = tuple(fault for fault in Fault if fault not in (Fault.SOME_UNPROCESSED, Fault.ALL_UNPROCESSED))
 
 
 Plan = Callable[[int, dict[str, Any]], Fault | str | None]
-"""What happens to the n-th BatchWriteItem (from 0) with this body: a fault, a refusal with a code, or nothing."""
+"""What happens to the n-th request (from 0) that has this body: a fault, a refusal with a code, or nothing."""
 
 
-def seeded(seed: int, share: float, faults: tuple[Fault, ...] = tuple(Fault)) -> Plan:
+def seeded(seed: int, share: float, faults: tuple[Fault, ...] = BATCH_FAULTS) -> Plan:
     """A share of the requests meets one of the faults, the same for the same seed and number."""
 
     def plan(number: int, _: dict[str, Any]) -> Fault | None:
@@ -56,11 +61,14 @@ class FaultProxy:
     upstream: str
     plan: Plan = lambda number, body: None
     slow_seconds: float = 1.0
+    actions: tuple[str, ...] = ("BatchWriteItem",)
     acknowledged: list[dict[str, Any]] = field(default_factory=list)  # items, as often as acknowledged
     met: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
+    order: threading.Lock = field(default_factory=threading.Lock)  # of writing and noting
+    late: list[threading.Thread] = field(default_factory=list)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[FaultProxy]:
@@ -72,6 +80,8 @@ class FaultProxy:
         try:
             yield self
         finally:
+            for late in self.late:
+                late.join()
             server.shutdown()
             thread.join()
             server.server_close()
@@ -100,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if not self.headers.get("X-Amz-Target", "").endswith(".BatchWriteItem"):
+        if self.headers.get("X-Amz-Target", "").rpartition(".")[2] not in self.server.proxy.actions:
             self._answer(*self._forward(body))
             return
         document = json.loads(body)
@@ -127,6 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = self._forward(body)
                 time.sleep(self.server.proxy.slow_seconds)
                 self._answer(*answer)
+            case Fault.LATE:
+                self._reset()
+                late = threading.Thread(target=self._arrive_late, args=(body,), daemon=True)
+                self.server.proxy.late.append(late)
+                late.start()
             case Fault.TRUNCATED:
                 self._truncated(*self._forward(body))
             case Fault.DAMAGED:
@@ -136,10 +151,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self._refuse(400, code)
 
     def _through(self, document: dict[str, Any], body: bytes) -> None:
-        status, content = self._forward(body)
-        if status == 200:
-            self._note(document)
+        with self.server.proxy.order:
+            status, content = self._forward(body)
+            if status == 200:
+                self._note(document)
         self._answer(status, content)
+
+    def _arrive_late(self, body: bytes) -> None:
+        time.sleep(self.server.proxy.slow_seconds)
+        self._forward(body)
 
     def _some_unprocessed(self, document: dict[str, Any]) -> None:
         ((table, puts),) = document["RequestItems"].items()
@@ -153,7 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, document: dict[str, Any]) -> None:
         with self.server.proxy.lock:
-            for puts in document["RequestItems"].values():
+            if "Item" in document:
+                self.server.proxy.acknowledged.append(document["Item"])
+            for puts in document.get("RequestItems", {}).values():
                 self.server.proxy.acknowledged.extend(put["PutRequest"]["Item"] for put in puts)
 
     def _forward(self, body: bytes) -> tuple[int, bytes]:

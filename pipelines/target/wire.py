@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -47,13 +48,14 @@ class Refusal:
     """DynamoDB has said no, or nothing that can be understood. `passing`: the same request may succeed later.
 
     After a lost or broken answer DynamoDB may have acted all the same. `unheard`: what botocore said where there
-    was no answer at all.
+    was no answer at all. `item`: what a conditional write was refused for, where it was asked for (ALL_OLD).
     """
 
     code: str
     message: str
     passing: bool
     unheard: BotoCoreError | None = None
+    item: Mapping[str, Mapping[str, Any]] | None = None
 
 
 class Wire:
@@ -113,11 +115,19 @@ class Wire:
             raise no_answer(error, action, self.endpoint) from None
 
 
+def _is_cut_off(headers: Any, content: bytes) -> bool:
+    """The connection ended before the answer did, which botocore does not tell."""
+    length = headers.get("content-length", "")
+    return length.isdecimal() and "content-encoding" not in headers and len(content) < int(length)
+
+
 def understand(status: int, headers: Any, content: bytes) -> Answer | Refusal:
     """What an HTTP answer says. `headers` is looked up without regard to case."""
     checksum = headers.get("x-amz-crc32")
     if checksum is not None and int(checksum) != zlib.crc32(content):
         return Refusal("DamagedAnswer", "its checksum does not fit", passing=True)
+    if _is_cut_off(headers, content):
+        return Refusal("DamagedAnswer", "it is cut off", passing=True)
     try:
         document = json.loads(content)
     except ValueError:
@@ -128,4 +138,5 @@ def understand(status: int, headers: Any, content: bytes) -> Answer | Refusal:
         return Answer(document)
     code = str(document.get("__type", f"HTTP{status}")).rpartition("#")[2]
     message = str(document.get("message") or document.get("Message") or "")
-    return Refusal(code, message, passing=code in _PASSING or status == 429 or status >= 500)
+    passing = code in _PASSING or status == 429 or status >= 500
+    return Refusal(code, message, passing, item=document.get("Item"))

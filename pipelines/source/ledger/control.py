@@ -29,6 +29,7 @@ class Control:
     capture: str  # off, on
     phase: str  # source, target: which store is the master
     lineage: str | None
+    sweeps: int = 0  # how many have been begun
 
 
 def read_control(connection: Connection[TupleRow], migration: str) -> Control | None:
@@ -36,7 +37,8 @@ def read_control(connection: Connection[TupleRow], migration: str) -> Control | 
     if not ledger_exists(connection):
         return None
     query = sql.SQL(
-        "SELECT migration, epoch, mapping_hash, capture, phase, lineage FROM {} WHERE migration = {}"
+        "SELECT migration, epoch, mapping_hash, capture, phase, lineage,"
+        " coalesce((pg_catalog.to_jsonb(c) ->> 'sweeps')::int8, 0) AS sweeps FROM {} AS c WHERE migration = {}"
     ).format(CONTROL, sql.Literal(migration))
     with connection.cursor(row_factory=class_row(Control)) as cursor:
         return cursor.execute(query).fetchone()
@@ -59,12 +61,13 @@ def schema_exists(connection: Connection[TupleRow]) -> bool:
 def read_lineage(connection: Connection[TupleRow]) -> str | None:
     """`identifier/timeline` of the database cluster: a restore to a point in time and the promotion of a standby begin
     a new timeline (PostgreSQL, 25.3.6), a dump that is loaded elsewhere another cluster. None where the server does
-    not tell. The connection is in autocommit mode.
+    not tell; a transaction that is under way goes on.
     """
     parts: list[str] = []
     for query in _LINEAGE:
         try:
-            found = connection.execute(query).fetchone()
+            with connection.transaction():
+                found = connection.execute(query).fetchone()
         except psycopg.Error:
             return None
         parts.append(str(found[0]) if found else "")

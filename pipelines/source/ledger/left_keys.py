@@ -21,13 +21,16 @@ def left_keys(connection: Connection[TupleRow], item: ItemPlan, olds: Sequence[s
     """The canonical key of each `old`, given as JSON text, in the order asked for; None where the row had none (its
     key was a reject). The connection is one of `pipelines.source.connect`.
 
+    Where the key is made of the source key alone, log rows keep no `old`, and source keys are given instead.
+
     PostgreSQL makes values of the texts again, so that a key is what it is for a row that is still there.
     """
-    table = item.root.table
-    columns = [name for name, _ in root_touch(item).left]
+    table = item.root.table  # with a column `old` or `place`, perhaps
+    columns = [name for name, _ in root_touch(item).left] or list(item.source_key)
     query = sql.SQL(
-        "SELECT {} FROM unnest({}::pg_catalog.jsonb[]) WITH ORDINALITY AS log (old, place)"
-        " CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::{}, log.old) ORDER BY log.place"
+        'SELECT {} FROM unnest({}::pg_catalog.jsonb[]) WITH ORDINALITY AS log ("crossover:old", "crossover:place")'
+        ' CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::{}, log."crossover:old")'
+        ' ORDER BY log."crossover:place"'
     ).format(
         select_list(table, columns),
         sql.Literal(list(olds)),

@@ -20,6 +20,7 @@ MARK = sql.Identifier(SCHEMA, "mark")
 ITEM = sql.Identifier(SCHEMA, "item")
 CONTROL = sql.Identifier(SCHEMA, "control")
 CAPTURED = sql.Identifier(SCHEMA, "captured")
+BACKFILL = sql.Identifier(SCHEMA, "backfill")
 QUOTED = sql.Identifier(SCHEMA, "quoted")
 
 Operation = Literal["insert", "update", "delete", "truncate"]

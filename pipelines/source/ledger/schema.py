@@ -5,9 +5,10 @@ log       insert-only; one row for each item and each change of it. No key, no c
           and a source key has none. `old`: what the item's key was made of, where the row has left that key
 mark      insert-only; a change that reaches items through other rows, until it is expanded. `path` names the embed,
           `lines.product` ('' for the root); links are as `key_text.link` gives them. Both NULL: the whole table
-item      what relays know of an item. No trigger touches it. `keys`: the DynamoDB keys that its row has left. Two
-          hashes with different seeds stand for the source key in its index
+item      what relays know of an item. No trigger touches it. `keys`: the DynamoDB keys that its row has left, each
+          with the version at which it did. Two hashes with different seeds stand for the source key in its index
 control   one row for each migration
+backfill  one row for each run of a backfill that writes beside relays; `sweeps` as its snapshot saw it
 captured  one row for each table whose triggers were installed: what they were, and on which partitions
 """
 
@@ -15,10 +16,11 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
 
 from pipelines.items.canonical import quote
-from pipelines.source.ledger.names import CAPTURED, CONTROL, ITEM, LOG, MARK, QUOTED, SCHEMA
+from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, QUOTED, SCHEMA
 
 # A truncating vacuum takes a lock that writers wait for; the space is used again without it.
 _HOT: LiteralString = "vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0.01"
@@ -28,6 +30,13 @@ _KEY: LiteralString = 'migration text NOT NULL, item_type text NOT NULL, source_
 _ITEM_HASH: LiteralString = (
     "migration, item_type, pg_catalog.hashtextextended(source_key, 0), pg_catalog.hashtextextended(source_key, 1)"
 )
+
+# Tables that an earlier Crossover made lack these.
+_LATER: tuple[tuple[sql.Identifier, LiteralString], ...] = (
+    (ITEM, "lease_holder text"),
+    (CONTROL, "sweeps bigint NOT NULL DEFAULT 0"),
+)
+_TELLS_THIS_FORM = frozenset({("item", "lease_holder"), ("control", "sweeps"), ("backfill", "run")})
 
 _BACKSLASH, _QUOTE = 92, 34
 
@@ -62,17 +71,40 @@ def create_statements() -> list[sql.Composed]:
             " phase text NOT NULL DEFAULT 'source' CHECK (phase IN ('source', 'target')), lineage text",
         ),
         _table(
+            BACKFILL,
+            "migration text, run text, epoch bigint NOT NULL, sweeps bigint NOT NULL,"
+            " begun_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), finished_at timestamptz,"
+            " PRIMARY KEY (migration, run)",
+        ),
+        _table(
             CAPTURED,
             "migration text, schema_name text, table_name text, definition text NOT NULL, triggers text[] NOT NULL,"
             " members text[] NOT NULL, PRIMARY KEY (migration, schema_name, table_name)",
+        ),
+        *(
+            sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(table, sql.SQL(column))
+            for table, column in _LATER
         ),
         _quoted_function(),
     ]
 
 
+def is_complete(connection: Connection[TupleRow]) -> bool:
+    """Whether the tables have all that this Crossover asks of them; False where an earlier one made them."""
+    found = connection.execute(
+        "SELECT c.relname, a.attname FROM pg_catalog.pg_attribute a"
+        " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND NOT a.attisdropped",
+        (SCHEMA,),
+    )
+    return {(table, column) for table, column in found} >= _TELLS_THIS_FORM
+
+
 def drop_statements() -> list[sql.Composed]:
     """The schema itself goes last, and only where nothing of anybody else is in it."""
-    tables = [sql.SQL("DROP TABLE IF EXISTS {}").format(table) for table in (LOG, MARK, ITEM, CONTROL, CAPTURED)]
+    tables = [
+        sql.SQL("DROP TABLE IF EXISTS {}").format(table) for table in (LOG, MARK, ITEM, CONTROL, BACKFILL, CAPTURED)
+    ]
     return [
         *tables,
         sql.SQL("DROP FUNCTION IF EXISTS {}(text)").format(QUOTED),

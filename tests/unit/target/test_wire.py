@@ -53,5 +53,11 @@ def test_what_is_no_json_object(status: int, content: bytes, passing: bool) -> N
     assert answer.code == f"HTTP{status}"
 
 
+def test_a_refusal_that_is_cut_off_is_not_final() -> None:
+    headers = HTTPHeaders()
+    headers["Content-Length"] = "90"
+    assert understand(400, headers, b'{"__ty') == Refusal("DamagedAnswer", "it is cut off", True)
+
+
 def test_an_answer_whose_checksum_does_not_fit_is_not_believed() -> None:
     assert answered(200, b"{}", checksum=1) == Refusal("DamagedAnswer", "its checksum does not fit", True)

@@ -1,0 +1,83 @@
+"""Items with their versions and the keys that they have left, all from one snapshot (rule 6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pipelines.mapping.capture import root_touch
+from pipelines.mapping.catalog import TableRef
+from pipelines.mapping.outcome import Absent, OnlineItem, Outcome
+from pipelines.mapping.plan import ItemPlan, walk
+from pipelines.source.ledger.item_row import LeftKey, keys_kept, merged, olds_in_log
+from pipelines.source.ledger.left_keys import left_keys
+from pipelines.source.ledger.session import LedgerSession
+from pipelines.source.ledger.version import read_versions
+from pipelines.source.online import read_items
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`kept`: what the item's row in the ledger says of left keys; `left`: these and those that are only in the log,
+    or follow from the source key. `at`: the database's time, in seconds since 1970."""
+
+    source_key: str
+    version: int
+    outcome: Outcome
+    kept: tuple[LeftKey, ...]
+    left: tuple[LeftKey, ...]
+    at: int
+
+
+def read(session: LedgerSession, item: ItemPlan, source_keys: Sequence[str]) -> list[Reading]:
+    """In the order asked for. Raises StageError, SourceError."""
+    with session.snapshot(tables_of(item)) as connection:
+        versions = read_versions(connection, session.migration, item.name, source_keys)
+        kept = keys_kept(connection, session.migration, item.name, source_keys)
+        found = read_items(connection, item, [json.loads(key) for key in source_keys])
+        told = _told(connection, session.migration, item, found)
+        at = _time(connection)
+    return [
+        Reading(
+            source_key,
+            versions[source_key],
+            one.outcome,
+            kept.get(source_key, ()),
+            merged(kept.get(source_key, ()), (LeftKey(key, versions[source_key]) for key in told.get(source_key, ()))),
+            at,
+        )
+        for source_key, one in zip(source_keys, found, strict=True)
+    ]
+
+
+def tables_of(item: ItemPlan) -> list[TableRef]:
+    return list(dict.fromkeys(row.table.ref for row in walk(item.root)))
+
+
+def _told(
+    connection: Connection[TupleRow], migration: str, item: ItemPlan, found: Sequence[OnlineItem]
+) -> dict[str, list[str]]:
+    """Left keys that `item` rows do not have: of log rows that came after the claim; and, where the key is made of the
+    source key alone, the key of a row that is gone."""
+    if root_touch(item).left:
+        olds = olds_in_log(connection, migration, item.name, [one.source_key for one in found])
+    else:
+        olds = [(one.source_key, one.source_key) for one in found if isinstance(one.outcome, Absent)]
+    return _by_source_key(olds, left_keys(connection, item, [old for _, old in olds]) if olds else [])
+
+
+def _by_source_key(olds: Iterable[tuple[str, str]], keys: Iterable[str | None]) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {}
+    for (source_key, _), key in zip(olds, keys, strict=True):
+        if key is not None:
+            told.setdefault(source_key, []).append(key)
+    return told
+
+
+def _time(connection: Connection[TupleRow]) -> int:
+    found = connection.execute("SELECT floor(extract(epoch FROM pg_catalog.clock_timestamp()))::int8").fetchone()
+    return int((found or (0,))[0])

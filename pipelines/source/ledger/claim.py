@@ -1,0 +1,131 @@
+"""A claim (rule 9): a lease on items, and the fold of their log rows, in one transaction.
+
+The fold deletes log rows, adds their number to `base` and the keys that they tell of to `keys`: no snapshot sees one
+without the other. Rows that a compaction holds are left to it: they count all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pipelines.mapping.plan import ItemPlan
+from pipelines.source.ledger.item_row import LeftKey, as_json, left_keys_of, merged, statement
+from pipelines.source.ledger.left_keys import left_keys
+from pipelines.source.ledger.session import LedgerSession
+from pipelines.source.ledger.version import read_versions
+
+
+@dataclass(frozen=True)
+class Lease:
+    """`holder` is unlike for each relay."""
+
+    holder: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Held:
+    source_key: str
+    keys: tuple[LeftKey, ...]
+
+
+@dataclass(frozen=True)
+class _Gone:
+    """A log row that was folded."""
+
+    source_key: str
+    old: str | None
+
+
+def claim(
+    session: LedgerSession, item: ItemPlan, source_keys: Sequence[str], lease: Lease, undelivered_only: bool = False
+) -> list[str]:
+    """Those that are ours now, in order of the keys; the others are another relay's, or busy, or not wanted.
+
+    Raises StageError, SourceError.
+    """
+    with session.writing() as connection:
+        held = _take(session, item.name, sorted(set(source_keys)), undelivered_only)
+        gone = _fold(connection, session.migration, item.name, [one.source_key for one in held])
+        _keep(connection, session.migration, item, held, gone, lease)
+    return [one.source_key for one in held]
+
+
+def _take(session: LedgerSession, item_type: str, source_keys: list[str], undelivered_only: bool) -> list[_Held]:
+    """Rows in the order of their keys, as compaction takes them: so no two sessions wait for each other."""
+    connection, migration = session.connection, session.migration
+    connection.execute(
+        statement(
+            "INSERT INTO crossover.item (migration, item_type, source_key)"
+            ' SELECT %s, %s, k.source_key FROM {wanted} ORDER BY k.source_key COLLATE "C" ON CONFLICT DO NOTHING'
+        ),
+        (migration, item_type, source_keys),
+    )
+    found = connection.execute(
+        statement(
+            "SELECT i.source_key, i.keys FROM crossover.item i JOIN {wanted} ON {same}"
+            " WHERE (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
+            " AND (NOT %s OR coalesce(i.delivered, -1) < %s + i.base OR EXISTS (SELECT FROM crossover.log l"
+            " WHERE {same_log} AND l.migration = i.migration AND l.item_type = i.item_type))"
+            " ORDER BY i.source_key FOR UPDATE OF i SKIP LOCKED"
+        ),
+        (source_keys, migration, item_type, undelivered_only, session.first_version),
+    )
+    return [_Held(source_key, left_keys_of(keys)) for source_key, keys in found]
+
+
+def _fold(connection: Connection[TupleRow], migration: str, item_type: str, source_keys: list[str]) -> list[_Gone]:
+    found = connection.execute(
+        statement(
+            "DELETE FROM crossover.log WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM {wanted} JOIN crossover.log l"
+            " ON {same_log}"
+            " WHERE l.migration = %s AND l.item_type = %s FOR UPDATE OF l SKIP LOCKED))"
+            " RETURNING source_key, old::text"
+        ),
+        (source_keys, migration, item_type),
+    )
+    return [_Gone(source_key, old) for source_key, old in found]
+
+
+def _keep(
+    connection: Connection[TupleRow],
+    migration: str,
+    item: ItemPlan,
+    held: Sequence[_Held],
+    gone: Sequence[_Gone],
+    lease: Lease,
+) -> None:
+    source_keys = [one.source_key for one in held]
+    rows = dict.fromkeys(source_keys, 0)
+    for one in gone:
+        rows[one.source_key] += 1
+    left = _left(connection, migration, item, gone, rows)
+    keys = [as_json(merged(one.keys, left.get(one.source_key, ()))) for one in held]
+    connection.execute(
+        statement(
+            "UPDATE crossover.item i SET base = i.base + k.rows, keys = k.keys, lease_holder = %s,"
+            " lease_until = pg_catalog.clock_timestamp() + %s * interval '1 second'"
+            " FROM unnest(%s::text[], %s::int8[], %s::jsonb[]) AS k (source_key, rows, keys)"
+            " WHERE {same}"
+        ),
+        (lease.holder, lease.seconds, source_keys, list(rows.values()), keys, migration, item.name),
+    )
+
+
+def _left(
+    connection: Connection[TupleRow], migration: str, item: ItemPlan, gone: Sequence[_Gone], rows: dict[str, int]
+) -> dict[str, list[LeftKey]]:
+    """At the version that the item has when all that is visible is counted: never below that of the leaving."""
+    told = [(one.source_key, one.old) for one in gone if one.old is not None]
+    if not told:
+        return {}
+    uncounted = read_versions(connection, migration, item.name, [source_key for source_key, _ in told])
+    found: dict[str, list[LeftKey]] = {}
+    for (source_key, _), key in zip(told, left_keys(connection, item, [old for _, old in told]), strict=True):
+        if key is not None:
+            found.setdefault(source_key, []).append(LeftKey(key, uncounted[source_key] + rows[source_key]))
+    return found

@@ -1,0 +1,88 @@
+"""A relay's session with the ledger: short transactions that write it, and snapshots that read it with the rows.
+
+Both look at the control row first: another mapping, another epoch or capture that is off ends the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import Connection, IsolationLevel, sql
+from psycopg.rows import TupleRow
+
+from pipelines.errors import SourceError, StageError
+from pipelines.mapping.catalog import TableRef
+from pipelines.source.ledger.names import CONTROL
+from pipelines.source.ledger.version import first_version
+from pipelines.source.server_error import describe
+
+
+@dataclass(frozen=True)
+class LedgerSession:
+    """`connection`: of `connect_writable`, for one thread."""
+
+    connection: Connection[TupleRow]
+    migration: str
+    epoch: int
+    mapping_hash: str
+
+    @property
+    def first_version(self) -> int:
+        return first_version(self.epoch)
+
+    @contextmanager
+    def writing(self, alone: bool = False) -> Iterator[Connection[TupleRow]]:
+        """A READ COMMITTED transaction in which the epoch cannot end; `alone`: there is no other one meanwhile.
+
+        Raises StageError, SourceError; then nothing is changed.
+        """
+        with self._transaction(IsolationLevel.READ_COMMITTED) as connection:
+            self._require_unchanged(sql.SQL(" FOR UPDATE" if alone else " FOR SHARE"))
+            yield connection
+
+    @contextmanager
+    def snapshot(self, tables: Sequence[TableRef]) -> Iterator[Connection[TupleRow]]:
+        """A REPEATABLE READ transaction; `tables` are locked before its snapshot exists, since TRUNCATE does not obey
+        snapshots (PostgreSQL, 13.6). Raises StageError, SourceError."""
+        with self._transaction(IsolationLevel.REPEATABLE_READ) as connection:
+            if tables:
+                names = sql.SQL(", ").join([sql.Identifier(ref.schema_name, ref.table) for ref in tables])
+                connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+            self._require_unchanged(sql.SQL(""))
+            yield connection
+
+    @contextmanager
+    def _transaction(self, level: IsolationLevel) -> Iterator[Connection[TupleRow]]:
+        failed = None
+        try:
+            with self._at(level), self.connection.transaction():
+                yield self.connection
+        except psycopg.Error as error:
+            failed = describe(error.sqlstate)
+        if failed is not None:
+            raise SourceError(f"the ledger of {self.migration}: {failed}; run it again to go on")
+
+    @contextmanager
+    def _at(self, level: IsolationLevel) -> Iterator[None]:
+        """READ COMMITTED again afterwards: others who use the connection count on it."""
+        self.connection.isolation_level = level
+        try:
+            yield
+        finally:
+            if not self.connection.closed:
+                self.connection.isolation_level = IsolationLevel.READ_COMMITTED
+
+    def _require_unchanged(self, lock: sql.SQL) -> None:
+        query = sql.SQL("SELECT epoch, mapping_hash, capture, phase FROM {} WHERE migration = %s{}")
+        found = self.connection.execute(query.format(CONTROL, lock), (self.migration,)).fetchone()
+        if found is None or found[2] != "on":
+            raise StageError(f"capture of {self.migration} is not on; run `crossover capture … install`")
+        if found[0] != self.epoch:
+            raise StageError(f"epoch {found[0]} of {self.migration} has begun, this is {self.epoch}; run it again")
+        if found[1] != self.mapping_hash:
+            raise StageError(f"{self.migration} is captured for another mapping; run `crossover capture … upgrade`")
+        if found[3] != "source":
+            raise StageError(f"{self.migration}: DynamoDB is the master; nothing is delivered to it")

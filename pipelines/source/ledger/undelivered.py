@@ -1,0 +1,100 @@
+"""What is undelivered. One definition: with an item row, `delivered` below the version; without one, a log row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from pipelines.source.ledger.session import LedgerSession
+
+_UNDELIVERED = sql.SQL(
+    "SELECT i.item_type, i.source_key, coalesce(i.lease_until > pg_catalog.clock_timestamp(), false) AS leased,"
+    " i.attempts, i.last_error FROM crossover.item i"
+    " WHERE i.migration = %(migration)s AND coalesce(i.delivered, -1) < %(first)s + i.base"
+    " UNION ALL SELECT l.item_type, l.source_key, coalesce(i.lease_until > pg_catalog.clock_timestamp(), false),"
+    " coalesce(i.attempts, 0), i.last_error FROM crossover.log l LEFT JOIN crossover.item i"
+    " ON i.migration = l.migration AND i.item_type = l.item_type"
+    " AND pg_catalog.hashtextextended(i.source_key, 0) = pg_catalog.hashtextextended(l.source_key, 0)"
+    " AND pg_catalog.hashtextextended(i.source_key, 1) = pg_catalog.hashtextextended(l.source_key, 1)"
+    " AND i.source_key = l.source_key WHERE l.migration = %(migration)s"
+)
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    item_type: str
+    source_key: str
+    leased: bool
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Of one item type, in items. `failing`: undelivered, and tried in vain. `rejected`: rows that cannot be items."""
+
+    item_type: str
+    undelivered: int
+    leased: int
+    failing: int
+    rejected: int
+    errors: tuple[str, ...]
+
+
+def undelivered_after(
+    session: LedgerSession, item_types: Sequence[str], after: tuple[str, str], most: int
+) -> list[Undelivered]:
+    """The next, in order of item type and source key, that come after this one."""
+    with session.snapshot(()) as connection:
+        found = connection.execute(
+            sql.SQL(
+                "SELECT u.item_type, u.source_key, bool_or(u.leased) FROM ({}) AS u"
+                " WHERE u.item_type = ANY (%(types)s::text[])"
+                ' AND (u.item_type COLLATE "C", u.source_key COLLATE "C") > (%(type)s, %(key)s)'
+                ' GROUP BY u.item_type, u.source_key ORDER BY u.item_type COLLATE "C", u.source_key COLLATE "C"'
+                " LIMIT %(most)s"
+            ).format(_UNDELIVERED),
+            {
+                "migration": session.migration,
+                "first": session.first_version,
+                "types": list(item_types),
+                "type": after[0],
+                "key": after[1],
+                "most": most,
+            },
+        ).fetchall()
+    return [Undelivered(*row) for row in found]
+
+
+def backlog(session: LedgerSession, item_types: Sequence[str]) -> list[Backlog]:
+    """Of every item type, in the order given."""
+    with session.snapshot(()) as connection:
+        waiting = connection.execute(
+            sql.SQL(
+                "SELECT u.item_type, count(DISTINCT u.source_key),"
+                " count(DISTINCT u.source_key) FILTER (WHERE u.leased),"
+                " count(DISTINCT u.source_key) FILTER (WHERE u.attempts > 0),"
+                " coalesce(array_agg(DISTINCT u.last_error) FILTER (WHERE u.attempts > 0 AND u.last_error IS NOT NULL),"
+                " '{{}}') FROM ({}) AS u GROUP BY u.item_type"
+            ).format(_UNDELIVERED),
+            {"migration": session.migration, "first": session.first_version},
+        ).fetchall()
+        rejected = connection.execute(
+            "SELECT item_type, count(*) FROM crossover.item i WHERE migration = %s AND attempts = 0"
+            " AND last_error IS NOT NULL AND delivered >= %s + base GROUP BY item_type",
+            (session.migration, session.first_version),
+        ).fetchall()
+    counts = {row[0]: row[1:] for row in waiting}
+    rejects = {item_type: int(count) for item_type, count in rejected}
+    return [_backlog(one, counts.get(one, (0, 0, 0, [])), rejects.get(one, 0)) for one in item_types]
+
+
+def _backlog(item_type: str, counts: tuple[int, int, int, list[str]], rejected: int) -> Backlog:
+    undelivered, leased, failing, errors = counts
+    return Backlog(item_type, undelivered, leased, failing, rejected, tuple(errors))
+
+
+def open_mark_count(session: LedgerSession) -> int:
+    with session.snapshot(()) as connection:
+        found = connection.execute("SELECT count(*) FROM crossover.mark WHERE migration = %s", (session.migration,))
+        return int((found.fetchone() or (0,))[0])

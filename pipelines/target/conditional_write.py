@@ -1,0 +1,159 @@
+"""One item or tombstone written on condition that it is newer than what is there (rule 7).
+
+    attribute_not_exists(#pk) OR #v < :v
+    attribute_not_exists(#pk) OR (#v < :v AND (#s = :s OR attribute_exists(#deleted)))    where items bear `_s`
+
+So the version at a key only grows, whoever writes; an item without `_v` is never overwritten. The condition names the
+partition key: `attribute_not_exists(#v)` would hold for a foreign item. A refusal returns what is there.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from pipelines.items.canonical import quote
+from pipelines.items.record import (
+    DELETED_ATTRIBUTE,
+    SOURCE_ATTRIBUTE,
+    VERSION_ATTRIBUTE,
+    WRITTEN_ATTRIBUTE,
+)
+from pipelines.target.failures import THROTTLED, no_answer, refusal
+from pipelines.target.retry import RetryPolicy
+from pipelines.target.scan import WireItem
+from pipelines.target.wire import Answer, Refusal, Wire
+
+PUT, DELETE = "PutItem", "DeleteItem"
+REFUSED = "ConditionalCheckFailedException"
+ONE_ITEM = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
+"""What DynamoDB says of one item that it will never take."""
+
+_NEWER = "attribute_not_exists(#pk) OR #v < :v"
+_NEWER_AND_OURS = "attribute_not_exists(#pk) OR (#v < :v AND (#s = :s OR attribute_exists(#deleted)))"
+_DEAD_AND_SAME = "attribute_exists(#deleted) AND #v = :v"
+
+
+@dataclass(frozen=True)
+class Write:
+    """`key` and `item` are canonical JSON; `item` None: a tombstone, `written_at` its time. `partition_key` is that
+    attribute's name. `owner`: the source key, where items bear it."""
+
+    table: str
+    partition_key: str
+    key: str
+    item: str | None
+    version: int
+    owner: str | None
+    written_at: int = 0
+
+    def body(self) -> bytes:
+        names = {"#pk": self.partition_key, "#v": VERSION_ATTRIBUTE}
+        values = {":v": {"N": str(self.version)}}
+        if self.owner is not None:
+            names |= {"#s": SOURCE_ATTRIBUTE, "#deleted": DELETED_ATTRIBUTE}
+            values[":s"] = {"S": self.owner}
+        condition = _NEWER if self.owner is None else _NEWER_AND_OURS
+        return (
+            f'{{"TableName":{quote(self.table)},"Item":{self._stored()},"ConditionExpression":{quote(condition)},'
+            f'"ExpressionAttributeNames":{_json(names)},"ExpressionAttributeValues":{_json(values)},'
+            f'"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}}'
+        ).encode()
+
+    def _stored(self) -> str:
+        own = {VERSION_ATTRIBUTE: f'{{"N":"{self.version}"}}'}
+        if self.item is None:
+            own |= {DELETED_ATTRIBUTE: '{"BOOL":true}', WRITTEN_ATTRIBUTE: f'{{"N":"{self.written_at}"}}'}
+        if self.owner is not None:
+            own[SOURCE_ATTRIBUTE] = f'{{"S":{quote(self.owner)}}}'
+        added = ",".join(f"{quote(name)}:{value}" for name, value in own.items())
+        return f"{(self.item or self.key)[:-1]},{added}}}"
+
+
+class Sent(Enum):
+    WRITTEN = "written"
+    REFUSED = "refused by its condition"
+    UNKNOWN = "no answer that can be understood"
+    NOT_SENT = "the lease ended, or throttling did not"
+    IMPOSSIBLE = "DynamoDB takes no such item"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """`old`: with REFUSED, what is there. `code`: DynamoDB's, of what failed."""
+
+    write: Write
+    sent: Sent
+    old: WireItem | None = None
+    code: str | None = None
+
+
+class ConditionalWriter:
+    """For the threads of one process. `clock` is monotonic, in seconds; deadlines are by it."""
+
+    def __init__(
+        self, wire: Wire, policy: RetryPolicy | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wire = wire
+        self._policy = policy or RetryPolicy(attempts=8, longest_delay_seconds=2.0)
+        self._clock = clock
+        self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
+
+    def write(self, write: Write, deadline: float) -> Answered:
+        """Sends nothing after the deadline, and nothing again whose fate is not known.
+
+        Raises TargetError where no item can be written: no table, no permission, nobody there.
+        """
+        body = write.body()
+        failures = 0
+        while self._clock() < deadline:
+            answer = self._wire.call(PUT, body)
+            if not (isinstance(answer, Refusal) and answer.code in THROTTLED):
+                return self._understood(write, answer)
+            failures += 1
+            if failures == self._policy.attempts:
+                return Answered(write, Sent.NOT_SENT, code=answer.code)
+            time.sleep(self._policy.delay_seconds(failures, self._random))
+        return Answered(write, Sent.NOT_SENT, code="the lease ended")
+
+    def sweep(self, table: str, key: WireItem, version: int) -> bool:
+        """Removes exactly the tombstone of this version; whether it was there. Raises TargetError."""
+        request = {
+            "TableName": table,
+            "Key": key,
+            "ConditionExpression": _DEAD_AND_SAME,
+            "ExpressionAttributeNames": {"#deleted": DELETED_ATTRIBUTE, "#v": VERSION_ATTRIBUTE},
+            "ExpressionAttributeValues": {":v": {"N": str(version)}},
+        }
+        failures = 0
+        while True:
+            answer = self._wire.call(DELETE, _json(request).encode())
+            if isinstance(answer, Answer) or answer.code == REFUSED:
+                return isinstance(answer, Answer)
+            failures += 1
+            if not answer.passing or failures == self._policy.attempts:
+                break
+            time.sleep(self._policy.delay_seconds(failures, self._random))
+        if answer.unheard is not None:
+            raise no_answer(answer.unheard, DELETE, self._wire.endpoint)
+        raise refusal(answer.code, DELETE, table, self._wire.endpoint)
+
+    def _understood(self, write: Write, answer: Answer | Refusal) -> Answered:
+        if isinstance(answer, Answer):
+            return Answered(write, Sent.WRITTEN)
+        if answer.code == REFUSED:
+            return Answered(write, Sent.REFUSED, old=answer.item)
+        if answer.passing:
+            return Answered(write, Sent.UNKNOWN, code=answer.code)
+        if answer.code in ONE_ITEM:
+            return Answered(write, Sent.IMPOSSIBLE, code=answer.code)
+        raise refusal(answer.code, PUT, write.table, self._wire.endpoint)
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,192 @@
+"""A captured database, DynamoDB tables, and relays between them; what both hold, read without the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import psycopg
+
+from pipelines.deliver.deliverer import LEASE_SECONDS, Deliverer
+from pipelines.deliver.drain import MOST_TRIES, Drain, Drained
+from pipelines.deliver.opened import opened_deliverer, opened_ledger
+from pipelines.progress import Progress
+from pipelines.source.ledger.session import LedgerSession
+from pipelines.tables import create_tables
+from pipelines.target.client import dynamodb_client
+from tests.captured_shop import Captured
+
+EPOCH = 2**40
+
+SCHEMA = """
+CREATE TABLE orders (id int PRIMARY KEY, customer int, note text, draft bool NOT NULL DEFAULT false);
+CREATE TABLE lines (order_id int REFERENCES orders ON DELETE CASCADE, n int, product int, PRIMARY KEY (order_id, n));
+CREATE TABLE products (id int PRIMARY KEY, name text);
+CREATE TABLE seats (id int PRIMARY KEY, place text, guest text);
+"""
+
+MAPPING = """
+migration: small
+target:
+  tables:
+    orders: {partition_key: {name: pk, type: S}, sort_key: {name: sk, type: S}}
+    seats: {partition_key: {name: pk, type: S}}
+items:
+  order:
+    table: orders
+    from: orders
+    where: "draft = false"
+    key: {pk: "C{customer}", sk: "O{id}"}
+    embed:
+      lines:
+        from: lines
+        on: {order_id: id}
+        as: list
+        exclude: [order_id]
+        embed: {what: {from: products, on: {id: product}, as: map}}
+  seat: {table: seats, from: seats, key: {pk: "{place}"}}
+"""
+"""An order's key names its row. A seat's does not: it can be another guest's over time."""
+
+
+@dataclass(frozen=True)
+class Delivering:
+    shop: Captured
+
+    def run(self, *statements: str) -> None:
+        self.shop.run(*statements)
+
+    @contextmanager
+    def deliverer(self, lease_seconds: float = LEASE_SECONDS) -> Iterator[Deliverer]:
+        with (
+            opened_ledger(self.shop.migration, self.shop.url) as ledger,
+            opened_deliverer(self.shop.migration, ledger, lease_seconds) as deliverer,
+        ):
+            yield deliverer
+
+    @contextmanager
+    def session(self) -> Iterator[LedgerSession]:
+        with opened_ledger(self.shop.migration, self.shop.url) as ledger:
+            yield ledger.session
+
+    def drain(self, lease_seconds: float = LEASE_SECONDS, most_tries: int = MOST_TRIES) -> Drained:
+        with self.deliverer(lease_seconds) as deliverer:
+            types = [item.name for item in deliverer.plan.items]
+            return Drain(deliverer, types, Progress("relay", None, "items"), most_tries, _briefly).run()
+
+    def item(self, item_type: str, id: int) -> tuple[Any, ...]:
+        """base, delivered, keys, attempts, last_error, leased."""
+        (row,) = self.shop.ask(
+            "SELECT base, delivered, keys, attempts, last_error, lease_until > now() FROM crossover.item"
+            f" WHERE item_type = '{item_type}' AND source_key = '{source_key(id)}'"
+        )
+        return tuple(row)
+
+
+def _briefly(seconds: float) -> None:
+    time.sleep(min(seconds, 0.02))
+
+
+def source_key(id: int) -> str:
+    return f'{{"id":"{id}"}}'
+
+
+def stored(table: str) -> dict[str, dict[str, Any]]:
+    """Everything in the table, by its key's values."""
+    client = boto3.client("dynamodb")
+    items: list[dict[str, Any]] = []
+    for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        items += page["Items"]
+    return {"/".join(item[name]["S"] for name in ("pk", "sk") if name in item): item for item in items}
+
+
+def live(table: str) -> dict[str, dict[str, Any]]:
+    """Items that are no tombstones, without Crossover's attributes."""
+    return {
+        key: {name: value for name, value in item.items() if not name.startswith("_")}
+        for key, item in stored(table).items()
+        if "_deleted" not in item
+    }
+
+
+def versions(table: str) -> dict[str, int]:
+    """Below zero for a tombstone."""
+    return {key: int(item["_v"]["N"]) * (-1 if "_deleted" in item else 1) for key, item in stored(table).items()}
+
+
+def expected(url: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """What DynamoDB must hold, by SQL and by hand."""
+    with psycopg.connect(url) as connection:
+        orders = connection.execute("SELECT id, customer, note FROM orders WHERE NOT draft AND customer IS NOT NULL")
+        lines = connection.execute(
+            "SELECT l.order_id, l.n, l.product, p.id, p.name FROM lines l LEFT JOIN products p ON p.id = l.product"
+            " ORDER BY l.order_id, l.n"
+        ).fetchall()
+        seats = connection.execute("SELECT id, place, guest FROM seats WHERE place <> ''").fetchall()
+        return {
+            "orders": {
+                f"C{customer}/O{id}": {
+                    "pk": {"S": f"C{customer}"},
+                    "sk": {"S": f"O{id}"},
+                    "id": {"N": str(id)},
+                    "customer": {"N": str(customer)},
+                    "draft": {"BOOL": False},
+                    **({} if note is None else {"note": {"S": note}}),
+                    "lines": {"L": [{"M": _line(*line[1:])} for line in lines if line[0] == id]},
+                }
+                for id, customer, note in orders
+            },
+            "seats": {
+                place: {
+                    "pk": {"S": place},
+                    "id": {"N": str(id)},
+                    "place": {"S": place},
+                    **({} if guest is None else {"guest": {"S": guest}}),
+                }
+                for id, place, guest in seats
+            },
+        }
+
+
+def _line(n: int, product: int | None, found: int | None, name: str | None) -> dict[str, Any]:
+    line: dict[str, Any] = {"n": {"N": str(n)}}
+    if product is not None:
+        line["product"] = {"N": str(product)}
+    if found is not None:
+        line["what"] = {"M": {"id": {"N": str(found)}, **({} if name is None else {"name": {"S": name}})}}
+    return line
+
+
+def assert_equal_stores(shop: Delivering) -> None:
+    assert {table: live(table) for table in ("orders", "seats")} == expected(shop.shop.url)
+
+
+def put(table: str, item: dict[str, Any]) -> None:
+    """Unconditionally, as whoever knows nothing of the protocol does."""
+    boto3.client("dynamodb").put_item(TableName=table, Item=item)
+
+
+def tables(shop: Captured) -> Delivering:
+    create_tables(shop.migration.mapping, dynamodb_client())
+    return Delivering(shop)
+
+
+def between(monkeypatch: Any, target: str, name: str, before: Callable[[], object]) -> None:
+    """Once, right before the named function is called."""
+    import importlib
+
+    module = importlib.import_module(target)
+    real = getattr(module, name)
+    done: list[bool] = []
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        if not done:
+            done.append(True)
+            before()
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(module, name, called)
