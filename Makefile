@@ -3,6 +3,9 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
+# The tests run on two workers, a file at a time: each has a PostgreSQL, a DynamoDB endpoint and a Spark session
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PYTHONDONTWRITEBYTECODE := 1
 
 # `exec`: so that make, and no shell between, is the parent whose death ends what was started
@@ -21,13 +24,14 @@ psql: $(READY)  ## a prompt on the source database that CROSSOVER_SOURCE_URL nam
 	@$(BIN)/python -m pipelines.source.psql
 
 test: lint types  ## everything
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: lint types  ## what needs no Spark session and no process of its own; under two minutes
-	$(BIN)/python -m pytest -m "unit or (property and not spark)"
+	$(PYTEST) -m "unit or (property and not spark)"
 
-torture: $(READY)  ## the protocol's model at larger bounds; takes long
-	CROSSOVER_TORTURE=1 $(BIN)/python -m pytest tests/model
+torture: $(READY)  ## the model of the protocol at larger bounds, 100,000 transactions; takes an hour
+	CROSSOVER_TORTURE=1 $(BIN)/python -m pytest tests/model tests/integration/test_drains_killed.py \
+		tests/integration/test_protocol_failures.py tests/integration/test_writers_unhindered.py
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

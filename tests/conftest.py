@@ -1,8 +1,9 @@
-"""Shared fixtures: one PostgreSQL, one DynamoDB endpoint and one Spark session a run, real ones."""
+"""Shared fixtures: one PostgreSQL, one DynamoDB endpoint and one Spark session a worker, real ones."""
 
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +19,25 @@ from pipelines.target.embedded import EmbeddedDynamoDB
 _ORDER = ("unit", "property", "integration", "browser", "e2e")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick ones first; what uses a Spark session is marked so, for `make test-fast` to leave out."""
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker is a program without a file, which pyspark takes for a call of its own doctests, and ends."""
+    main = sys.modules["__main__"]
+    if _is_worker(config) and not hasattr(main, "__file__"):
+        main.__file__ = pytest.__file__
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The quick ones first, but among several workers the long ones, so that all come to their end together. What
+    uses a Spark session is marked so, for `make test-fast` to leave out."""
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
-    items.sort(key=lambda item: next((n for n, kind in enumerate(_ORDER) if item.get_closest_marker(kind)), 0))
+    order = _ORDER[::-1] if _is_worker(config) else _ORDER
+    items.sort(key=lambda item: next((n for n, kind in enumerate(order) if item.get_closest_marker(kind)), 0))
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tests.finished_stages import Row, finish_records, finish_snapshot, table
 
 pytestmark = pytest.mark.e2e
 
-ROWS = 6000
+ROWS = 2400
 MAPPING = """\
 migration: notes
 target: {tables: {notes: {partition_key: {name: pk, type: S}}}}
