@@ -7,6 +7,7 @@ clear line on stderr; 130 interrupted. `--json` prints one JSON object on stdout
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -23,12 +24,15 @@ from pipelines.settings import optional
 
 LOG = "CROSSOVER_LOG"
 
+_COLLECT_AFTER = 50_000  # objects; those that imports make stay, and need not be looked through again and again
+
 _OUR_LOGGERS = ("crossover", "pipelines")
 
 log = logging.getLogger("crossover")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    gc.set_threshold(_COLLECT_AFTER)
     with terminate_cleanly():
         status = run(sys.argv[1:] if arguments is None else arguments)
     sys.exit(status)
@@ -39,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         _start_logging()
-        parsed = build_parser().parse_args(arguments)
+        parsed = build_parser(next(iter(arguments), "")).parse_args(arguments)
         result: CommandResult = parsed.command.run(parsed)
     except CrossoverError as error:
         return _fail(error.code, str(error), Exit.FAILED, as_json)
@@ -54,7 +58,8 @@ def run(arguments: Sequence[str]) -> int:
     return result.exit if _print(text) else Exit.FAILED
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(asked_for: str = "") -> argparse.ArgumentParser:
+    """Knows all commands, or only some where `asked_for` is among them."""
     parser = _Parser(
         prog="crossover",
         allow_abbrev=False,
@@ -62,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"crossover {version('crossover')}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in commands():
+    for command in commands(asked_for):
         subparser = subparsers.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
         command.add_arguments(subparser)
         subparser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -70,10 +75,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def commands() -> list[Command]:
-    """All registered commands, in the order of a migration, then by name."""
+def commands(asked_for: str = "") -> list[Command]:
+    """All registered commands, in the order of a migration, then by name; the engine's own alone where `asked_for` is
+    one of them: the others take a while to import."""
     from pipelines.stage_commands import COMMANDS
 
+    if any(command.name == asked_for for command in COMMANDS):
+        return [*COMMANDS]
     loaded = [point.load() for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)]
     return [*COMMANDS, *loaded]
 

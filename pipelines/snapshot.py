@@ -12,10 +12,7 @@ from pipelines.migration import Migration
 from pipelines.source.connect import identity
 from pipelines.source.live import Export, export_live
 from pipelines.source.rds_export.live_schema import LiveSchema, live_schema
-from pipelines.source.rds_export.locate import locate_export
-from pipelines.source.rds_export.read import read_export
 from pipelines.source.rds_export.request import ExportRequest
-from pipelines.source.rds_export.task import task_id
 from pipelines.warehouse.layout import MANIFEST, MigrationFolder, discard, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import RdsExportOrigin, SnapshotManifest
@@ -31,6 +28,10 @@ def await_export(migration: Migration, url: str, request: ExportRequest, command
     Before anything is started the mapping is checked against the source at `url`. Holds no lock: it may take hours.
     Raises MappingError, SourceError, UsageError; where it is interrupted, `command --task ID` goes on.
     """
+    # Here, for boto3 takes a while, and a live snapshot has no use for it.
+    from pipelines.source.rds_export.locate import locate_export
+    from pipelines.source.rds_export.task import task_id
+
     live = _live_schema(migration, url)
     return locate_export(request, live, lambda: task_id(migration.mapping.migration, new_id()), command)
 
@@ -92,6 +93,8 @@ def _rows(
     migration: Migration, url: str, folder: Place, location: Place | None
 ) -> tuple[Export, RdsExportOrigin | None]:
     if location is not None:
+        from pipelines.source.rds_export.read import read_export
+
         return read_export(location, _live_schema(migration, url), folder)
     return export_live(url, tables_used(migration.mapping), partial(_columns, migration), folder), None
 

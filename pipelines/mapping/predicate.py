@@ -20,6 +20,10 @@ class Comparison(StrEnum):
     GE = ">="
 
 
+class WhereError(ValueError):
+    """What is wrong with a condition, and what is allowed."""
+
+
 @dataclass(frozen=True)
 class Compare:
     """A column against a literal; never true where the column is NULL.

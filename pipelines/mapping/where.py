@@ -8,9 +8,9 @@ to_column     the Spark form, in `pipelines.mapping.where_spark`: Spark is not i
 
 from __future__ import annotations
 
-from pipelines.mapping.predicate import And, Compare, Comparison, IsNull, Not, Or, Predicate, columns_of
+from pipelines.mapping.catalog import Table
+from pipelines.mapping.predicate import And, Compare, Comparison, IsNull, Not, Or, Predicate, WhereError, columns_of
 from pipelines.mapping.where_evaluate import evaluate
-from pipelines.mapping.where_parse import WhereError, parse_where
 from pipelines.mapping.where_sql import to_sql
 
 __all__ = [
@@ -27,3 +27,10 @@ __all__ = [
     "parse_where",
     "to_sql",
 ]
+
+
+def parse_where(text: str, table: Table) -> Predicate:
+    """Raises WhereError."""
+    from pipelines.mapping import where_parse  # sqlglot takes a while, and most mappings have no `where`
+
+    return where_parse.parse_where(text, table)

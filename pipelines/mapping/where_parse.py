@@ -13,7 +13,7 @@ from sqlglot.errors import SqlglotError
 from pipelines.items.source_type import TEMPORAL, TEXTS, Kind, SourceType
 from pipelines.mapping.catalog import Column, Table
 from pipelines.mapping.origin import listed, nearest
-from pipelines.mapping.predicate import And, Compare, Comparison, IsNull, Not, Or, Predicate
+from pipelines.mapping.predicate import And, Compare, Comparison, IsNull, Not, Or, Predicate, WhereError
 from pipelines.mapping.where_literal import LiteralError, boolean_literal, number_literal, text_literal
 
 GRAMMAR = "allowed: column and literal with = <> < <= > >=, IN, BETWEEN, IS NULL, and AND, OR, NOT of these"
@@ -33,10 +33,6 @@ _FLIPPED = {
     Comparison.GT: Comparison.LT,
     Comparison.GE: Comparison.LE,
 }
-
-
-class WhereError(ValueError):
-    """What is wrong with a condition, and what is allowed."""
 
 
 def parse_where(text: str, table: Table) -> Predicate:

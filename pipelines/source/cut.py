@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg import Connection, IsolationLevel, sql
 from psycopg.rows import TupleRow
 
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import TableRef
+from pipelines.source.arrow_session import ArrowError, ArrowSession, ArrowSessions
 from pipelines.source.connect import connect, open_session, pin_statement
 from pipelines.source.introspect import read_catalog
 from pipelines.source.same_tables import Member, members, oids, require_same_tables
@@ -63,7 +63,7 @@ class Cut:
     """
 
     coordinator: Connection[TupleRow]
-    readers: tuple[adbc.Connection, ...]
+    readers: tuple[ArrowSession, ...]
     sizes: dict[TableRef, TableSize]
     holder: Connection[TupleRow]
     oids: dict[TableRef, int]
@@ -80,13 +80,15 @@ class _Sessions:
 
     holder: Connection[TupleRow]
     coordinator: Connection[TupleRow]
-    readers: tuple[adbc.Connection, ...]
+    readers: tuple[ArrowSession, ...]
 
     def release(self) -> None:
         try:
-            for session in (self.holder, self.coordinator, *self.readers):
+            for session in (self.holder, self.coordinator):
                 session.rollback()
-        except (psycopg.Error, adbc.Error) as error:
+            for reader in self.readers:
+                reader.rollback()
+        except (psycopg.Error, ArrowError) as error:
             raise _failure(error.sqlstate, "the session") from None
 
 
@@ -108,8 +110,8 @@ def _open(url: str, readers: int, stack: ExitStack) -> _Sessions:
     coordinator = stack.enter_context(closing(connect(url)))
     for idle in (holder, coordinator):
         _set_idle(idle)
-    opened = [stack.enter_context(closing(_connect_reader(url))) for _ in range(readers)]
-    return _Sessions(holder, coordinator, tuple(opened))
+    opened = stack.enter_context(closing(_open_readers(url, readers)))
+    return _Sessions(holder, coordinator, opened.all)
 
 
 def _take_patiently(sessions: _Sessions, refs: Sequence[TableRef]) -> Cut:
@@ -180,22 +182,23 @@ def _execute(connection: Connection[TupleRow], statement: sql.SQL | sql.Composed
     raise _failure(state, what)
 
 
-def _connect_reader(url: str) -> adbc.Connection:
-    """Its settings are made in a transaction before the one that reads, which they need not delay."""
-    reader = open_session(url, lambda conninfo: adbc.connect(conninfo, autocommit=False))
+def _open_readers(url: str, count: int) -> ArrowSessions:
+    """Their settings are made in a transaction before the one that reads, which they need not delay."""
+    readers = open_session(url, lambda conninfo: ArrowSessions(conninfo, count))
     patience = sql.SQL(f"SET lock_timeout = {milliseconds(READER_LOCK_SECONDS)}")
     never_ended = sql.SQL("SET idle_in_transaction_session_timeout = 0")
     try:
-        for setting in (pin_statement(), _NOTICE_DEATH, patience, never_ended):
-            reader_execute(reader, setting, "the session")
-        reader.commit()
+        for reader in readers.all:
+            for setting in (pin_statement(), _NOTICE_DEATH, patience, never_ended):
+                reader_execute(reader, setting, "the session")
+            reader.commit()
     except BaseException:
-        reader.close()
+        readers.close()
         raise
-    return reader
+    return readers
 
 
-def _join(reader: adbc.Connection, snapshot: str, refs: Sequence[TableRef]) -> None:
+def _join(reader: ArrowSession, snapshot: str, refs: Sequence[TableRef]) -> None:
     """The reader's transaction sees the exported snapshot; its own locks keep nobody waiting behind ours."""
     reader_execute(reader, sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"), "the session")
     reader_execute(reader, sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)), "the snapshot")
@@ -203,13 +206,12 @@ def _join(reader: adbc.Connection, snapshot: str, refs: Sequence[TableRef]) -> N
         reader_execute(reader, _locking(ref), str(ref))
 
 
-def reader_execute(reader: adbc.Connection, statement: sql.SQL | sql.Composed, what: str) -> None:
+def reader_execute(reader: ArrowSession, statement: sql.SQL | sql.Composed, what: str) -> None:
     """Raises SourceError, `what` being the table's or the statement's name in it."""
     state: str | None = ""
     try:
-        with reader.cursor() as cursor:
-            cursor.execute(statement.as_string(None))
-    except adbc.Error as error:
+        reader.execute(statement.as_string(None))
+    except ArrowError as error:
         state = error.sqlstate
     if state != "":
         raise _failure(state, what)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import adbc_driver_postgresql.dbapi as adbc
-
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import Catalog, Relation, Table, TableRef
 from pipelines.progress import Progress
+from pipelines.source.arrow_session import ArrowError, ArrowSession
 from pipelines.source.cut import consistent_cut
 from pipelines.source.introspect import read_catalog
 from pipelines.source.parquet_part import Part, write_part
@@ -87,7 +86,7 @@ class _StoppedError(Exception):
     """Another reader failed, or the user interrupted."""
 
 
-def _write_all(readers: Sequence[adbc.Connection], parts: Sequence[Part], progress: Progress) -> dict[Place, int]:
+def _write_all(readers: Sequence[ArrowSession], parts: Sequence[Part], progress: Progress) -> dict[Place, int]:
     """Rows per file. Each reader takes the next part when it is done; the first failure stops all."""
     waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
     for part in parts:
@@ -103,7 +102,7 @@ def _write_all(readers: Sequence[adbc.Connection], parts: Sequence[Part], progre
         with one_at_a_time:
             progress.advance(count)
 
-    def work(reader: adbc.Connection) -> None:
+    def work(reader: ArrowSession) -> None:
         try:
             while not (stop.is_set() or waiting.empty()):
                 with suppress(queue.Empty):
@@ -126,7 +125,7 @@ def _write_all(readers: Sequence[adbc.Connection], parts: Sequence[Part], progre
     return rows
 
 
-def _end(readers: Sequence[adbc.Connection], futures: Sequence[Future[None]]) -> None:
+def _end(readers: Sequence[ArrowSession], futures: Sequence[Future[None]]) -> None:
     """Cancels the queries under way: one that sorts before its first row would not notice `stop` for long.
 
     Again and again: a cancel that comes just before a query begins has no effect on it.
@@ -134,8 +133,8 @@ def _end(readers: Sequence[adbc.Connection], futures: Sequence[Future[None]]) ->
     while wait(futures, timeout=0).not_done:
         for reader, future in zip(readers, futures, strict=True):
             if not future.done():
-                with suppress(adbc.Error):
-                    reader.adbc_cancel()
+                with suppress(ArrowError):
+                    reader.cancel()
         wait(futures, timeout=0.2)
 
 

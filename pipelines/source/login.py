@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from time import sleep
 from typing import TypeVar
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from pipelines.errors import SourceError
 from pipelines.source.address import SourceAddress, source_address
-from pipelines.source.aws_login import iam_token, secret_login
+from pipelines.source.arrow_session import ArrowError
 from pipelines.source.tls import with_tls
 
 CONNECT_SECONDS = 10
@@ -58,6 +57,8 @@ def login(url: str) -> Login:
         parameters = _from_secret(address, address.secret)
     parameters = with_tls(parameters, iam=address.iam)
     if address.iam:
+        from pipelines.source.aws_login import iam_token  # botocore takes a while, and is for these two alone
+
         host, port, user = parameters["host"], int(parameters.get("port") or 5432), parameters["user"]
         parameters["password"] = iam_token(host, port, user, address.region)
     return Login(tuple(parameters.items()))
@@ -72,7 +73,7 @@ def open_session(url: str, driver: Callable[[str], Opened]) -> Opened:
         failure = ""
         try:
             return driver(attempt.conninfo)
-        except (psycopg.Error, adbc.Error, OSError) as error:
+        except (psycopg.Error, ArrowError, OSError) as error:
             failure = str(error)
         pause = next(pauses, None) if "authentication failed" in failure else None
         if pause is None:
@@ -85,6 +86,8 @@ def open_session(url: str, driver: Callable[[str], Opened]) -> Opened:
 
 def _from_secret(address: SourceAddress, secret: str) -> dict[str, str]:
     """What the URL says stands; the rest is the secret's."""
+    from pipelines.source.aws_login import secret_login
+
     found = secret_login(secret, address.region)
     offered = {"user": found.username, "host": found.host, "port": found.port, "dbname": found.dbname}
     parameters = {name: value for name, value in offered.items() if value is not None}

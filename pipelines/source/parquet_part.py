@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import adbc_driver_postgresql as adbc_postgresql
-import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 from psycopg import sql
 
 from pipelines.errors import SourceError
+from pipelines.source.arrow_session import ArrowError, ArrowSession
 from pipelines.source.row_groups import ROW_GROUP_BYTES, ROW_GROUP_ROWS, RowGroups
 from pipelines.source.server_error import describe
 from pipelines.warehouse.place import Place
@@ -35,7 +34,7 @@ class Part:
         return self.folder / self.name
 
 
-def write_part(reader: adbc.Connection, part: Part, on_rows: Callable[[int], None]) -> int:
+def write_part(reader: ArrowSession, part: Part, on_rows: Callable[[int], None]) -> int:
     """Rows written; the file is there, whole, when this returns. `on_rows` is told the rows of each batch, and may
     raise.
 
@@ -44,20 +43,15 @@ def write_part(reader: adbc.Connection, part: Part, on_rows: Callable[[int], Non
     state: str | None = ""
     try:
         with (
-            reader.cursor() as cursor,
             part.place.writing(durable=True) as sink,
             RowGroups(sink, part.schema) as groups,
+            reader.rows(part.query.as_string(None), BATCH_BYTES) as batches,
         ):
-            cursor.adbc_statement.set_options(
-                **{adbc_postgresql.StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
-            )
-            cursor.execute(part.query.as_string(None))
-            # Not fetch_record_batch(): an error in mid-stream loses its SQLSTATE there, and looks like one of the file.
-            for batch in cursor._results.reader:
+            for batch in batches:
                 groups.add(_in_physical_form(batch, part.schema))
                 on_rows(batch.num_rows)
         return groups.rows
-    except adbc.Error as error:
+    except ArrowError as error:
         state = error.sqlstate
     raise SourceError(f"source: {part.table}: {describe(state)}")
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import TableRef
+from pipelines.source.arrow_session import ArrowError, ArrowSession
 from pipelines.source.server_error import describe
 
 _OIDS: LiteralString = """
@@ -64,7 +64,7 @@ def members(connection: Connection[TupleRow], roots: Mapping[TableRef, int]) -> 
 
 
 def require_same_tables(
-    holder: Connection[TupleRow], reader: adbc.Connection, locked: Mapping[TableRef, int], parts: frozenset[Member]
+    holder: Connection[TupleRow], reader: ArrowSession, locked: Mapping[TableRef, int], parts: frozenset[Member]
 ) -> None:
     """`holder` sees what is committed now, `reader` the snapshot. Raises SourceError where they could have disagreed
     about what a table is, or where the locks are lost."""
@@ -81,14 +81,13 @@ def require_same_tables(
             )
 
 
-def _has_rows(reader: adbc.Connection, ref: TableRef) -> bool:
+def _has_rows(reader: ArrowSession, ref: TableRef) -> bool:
     """True, too, where that may not be asked: the right to read a table is none to read its parts by themselves."""
     question = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(ref.schema_name, ref.table))
     try:
-        with reader.cursor() as cursor:
-            cursor.execute(question.as_string(None))
-            return bool(cursor.fetchone() != (False,))
-    except adbc.Error:
+        with reader.rows(question.as_string(None)) as batches:
+            return any(batch.column(0)[0].as_py() for batch in batches)
+    except ArrowError:
         return True
 
 

@@ -10,40 +10,54 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
+from pipelines.warehouse.hold import Hold, holding
 from pipelines.warehouse.local_lock import LocalLock
 from pipelines.warehouse.lock_owner import Owner
 from pipelines.warehouse.place import Place
-from pipelines.warehouse.s3_lock import S3Lock
-from pipelines.warehouse.s3_place import S3Place
+
+if TYPE_CHECKING:
+    from pipelines.warehouse.s3_lock import S3Lock
 
 HEARTBEAT_SECONDS = 10.0
 
-HeldLock = LocalLock | S3Lock
+HeldLock: TypeAlias = "LocalLock | S3Lock"
 
 
 @contextlib.contextmanager
 def stage_lock(migration_root: Place, stage: str, run_id: str) -> Iterator[None]:
-    """Holds `<migration>/locks/<stage>.lock`. Raises StageError, naming the run that holds it."""
-    lock = _take(migration_root / "locks", stage, Owner.this_process(run_id))
+    """Holds `<migration>/locks/<stage>.lock`; inside, `require_hold` looks whether that is still so. Raises StageError,
+    naming the run that holds it."""
+    folder, owner = migration_root / "locks", Owner.this_process(run_id)
+    lock = _take(folder, stage, owner)
     stop = threading.Event()
     beat = threading.Thread(target=_heartbeat, args=(lock, stop), daemon=True, name=f"{stage}-lock-heartbeat")
     beat.start()
     try:
-        yield
+        with holding(Hold(_place(folder, stage), owner, stage)):
+            yield
     finally:
         stop.set()
         beat.join()
         lock.release()
 
 
+def _place(folder: Place, stage: str) -> Place:
+    return folder / f"{stage}.lock"
+
+
 def _take(folder: Place, stage: str, owner: Owner) -> HeldLock:
-    place = folder / f"{stage}.lock"
-    if isinstance(place, S3Place):
-        return S3Lock.take(place, owner, stage)
-    assert place.local is not None
-    folder.make_folder()
-    return LocalLock.take(place.local, owner, stage)
+    place = _place(folder, stage)
+    if place.local is not None:
+        folder.make_folder()
+        return LocalLock.take(place.local, owner, stage)
+    # Here, for boto3 takes a while, and a warehouse on a disk has no use for it.
+    from pipelines.warehouse.s3_lock import S3Lock
+    from pipelines.warehouse.s3_place import S3Place
+
+    assert isinstance(place, S3Place)
+    return S3Lock.take(place, owner, stage)
 
 
 def _heartbeat(lock: HeldLock, stop: threading.Event) -> None:

@@ -68,11 +68,12 @@ class Place(ABC):
         """A path of this machine, or `s3://bucket/prefix`. Raises UsageError where that names no bucket, and for
         every other kind of URL."""
         from pipelines.warehouse.local_place import LocalPlace
-        from pipelines.warehouse.s3_place import S3Place
 
         if isinstance(address, Place):
             return address
         if isinstance(address, str) and address.startswith(S3_SCHEME):
+            from pipelines.warehouse.s3_place import S3Place  # boto3 takes a while, and is for this alone
+
             return S3Place.parse(address)
         if isinstance(address, str) and _OTHER_SCHEME.match(address):
             raise UsageError(f"{address}: neither a folder nor S3; give a path, or `s3://bucket/prefix`")

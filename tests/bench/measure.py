@@ -25,21 +25,28 @@ class Measurement:
     said: str  # the last line that it printed
 
 
-def measure(name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> Measurement:
-    """Runs the command to its end. Raises RuntimeError with its last words where it fails."""
+def measure(
+    name: str, command: Sequence[str], environment: dict[str, str] | None = None, sampled: bool = True
+) -> Measurement:
+    """Runs the command to its end; unless `sampled`, nothing else is done meanwhile, and the peak is not known (0).
+
+    Raises RuntimeError with its last words where it fails.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    samples = _Samples(process.pid)
+    samples = _Samples(process.pid) if sampled else None
     out, err = process.communicate()
     seconds = time.perf_counter() - started
-    samples.stop()
+    if samples is not None:
+        samples.stop()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode != 0:
         raise RuntimeError(f"{name}: exit {process.returncode}: {err.strip()[-500:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     lines = out.strip().splitlines()
-    return Measurement(name, seconds, max(cpu, samples.cpu_seconds), samples.peak_mb, lines[-1] if lines else "")
+    sampled_cpu, peak = (0.0, 0.0) if samples is None else (samples.cpu_seconds, samples.peak_mb)
+    return Measurement(name, seconds, max(cpu, sampled_cpu), peak, lines[-1] if lines else "")
 
 
 def module(name: str, *arguments: str) -> list[str]:

@@ -7,10 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,24 +17,17 @@ from pipelines.migration import Migration
 from pipelines.snapshot import open_snapshot, take_snapshot
 from pipelines.warehouse.lock import stage_lock
 from tests.on_disk import on_disk
+from tests.scripted_source import CUSTOMERS, run
 
 pytestmark = pytest.mark.integration
 
-MAPPING = """
-migration: shop
-target:
-  tables:
-    shop: {partition_key: {name: pk, type: S}, sort_key: {name: sk, type: S}}
-items:
-  customer:
-    table: shop
-    from: customers
-    key: {pk: "CUSTOMER#{customer_id}", sk: PROFILE}
-    exclude: [password_hash]
-    embed:
+MAPPING = (
+    CUSTOMERS
+    + """
       notes: {from: {schema: extra, table: notes}, on: {customer_id: customer_id}, as: list, order_by: [note_id],
               include: [note]}
 """
+)
 
 SOURCE = """
 CREATE TABLE customers (customer_id int PRIMARY KEY, name text, password_hash text, since date);
@@ -46,11 +37,6 @@ CREATE TABLE extra.notes (note_id int PRIMARY KEY, customer_id int, note text, i
 INSERT INTO extra.notes SELECT n, n % 7, 'note ' || n, 'internal-7f3a' FROM generate_series(1, 50) n;
 CREATE TABLE unrelated AS SELECT 1 AS a;
 """
-
-
-def run(url: str, script: str) -> None:
-    with closing(psycopg.connect(url, autocommit=True)) as connection:
-        connection.execute(script.encode())
 
 
 @pytest.fixture

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
-import psycopg
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from pipelines.backfill import run_backfill
 from pipelines.denormalise import make_records
+from pipelines.diff import run_diff
 from pipelines.errors import MappingError, SourceError, StageError
+from pipelines.fanout import in_process
 from pipelines.mapping.catalog import Catalog, Table, TableRef
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.source.drift import require_same_schema
 from pipelines.source.live import export_live
+from pipelines.tables import create_tables
+from pipelines.target.client import dynamodb_client
+from tests.finished_stages import finish_dump, finish_records
+from tests.scripted_source import migration_of, run
 
 pytestmark = pytest.mark.integration
 
@@ -44,16 +50,9 @@ INSERT INTO orders VALUES (1, 1, 9.5, 'x');
 """
 
 
-def run(url: str, script: str) -> None:
-    with closing(psycopg.connect(url, autocommit=True)) as connection:
-        connection.execute(script.encode())
-
-
 @pytest.fixture
 def migration(tmp_path: Path, warehouse: Path) -> Migration:
-    path = tmp_path / "shop.yaml"
-    path.write_text(MAPPING, encoding="utf-8")
-    return Migration.open(path, warehouse)
+    return migration_of(MAPPING, tmp_path, warehouse)
 
 
 GONE = [
@@ -105,6 +104,35 @@ def test_the_stage_refuses_before_it_does_anything(
     monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
     with pytest.raises(StageError, match=GONE[0][1]):
         make_records(migration, cast(SparkSession, None), snapshot.id)
+
+
+@pytest.mark.parametrize(("script", "words"), [GONE[2], CHANGED[0]])
+def test_the_stages_after_the_records_refuse_it_too(
+    migration: Migration,
+    database_url: str,
+    dynamodb_environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    words: str,
+) -> None:
+    run(database_url, SOURCE)
+    snapshot = take_snapshot(migration, database_url)
+    monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
+    finish_records(migration, snapshot.id, [])
+    finish_dump(migration, "d1", snapshot.id, [])
+    create_tables(migration.mapping, dynamodb_client())
+    work = Mock(side_effect=in_process)
+    run_backfill(migration, work)
+    run_diff(migration, work)
+    finished = [migration.folder.finished(stage) for stage in ("backfills", "diffs")]
+    run(database_url, script)
+    work.reset_mock()
+    for stage in (run_backfill, run_diff):
+        with pytest.raises(StageError) as refused:
+            stage(migration, work)
+        assert words in str(refused.value) and str(refused.value).endswith("take a new snapshot")
+    assert [migration.folder.finished(stage) for stage in ("backfills", "diffs")] == finished
+    work.assert_not_called()
 
 
 @pytest.mark.parametrize("script", HARMLESS)

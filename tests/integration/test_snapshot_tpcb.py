@@ -146,7 +146,7 @@ def rows_of(url: str, folder: Path, *names: str) -> list[int]:
     return [export.tables[f"public.{name}"].rows for name in names]
 
 
-STEPS = ("connect", "_connect_reader", "read_catalog", "_execute", "reader_execute", "oids", "_size", "members")
+STEPS = ("connect", "_open_readers", "read_catalog", "_execute", "reader_execute", "oids", "_size", "members")
 """Everything that opening a cut consists of; the race is begun before each of these calls in turn."""
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pytest
 from botocore.config import Config
@@ -20,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pipelines.errors import CrossoverError, SourceError, UsageError
 from pipelines.source import aws_login, login
+from pipelines.source.arrow_session import ArrowSessions
 from pipelines.source.connect import connect, open_session
 from pipelines.target.embedded import EmbeddedDynamoDB
 from tests.tls_postgres import TlsServer, tls_postgres
@@ -61,9 +61,10 @@ def whole(url: str) -> dict[str, object]:
 
 
 def works(url: str) -> bool:
-    with closing(connect(url)) as one, closing(open_session(url, adbc.connect)) as other, other.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        return one.execute("SELECT 1").fetchone() == (1,) and bool(cursor.fetchone() == (1,))
+    with closing(connect(url)) as one, closing(open_session(url, ArrowSessions)) as other:
+        with other.all[0].rows("SELECT 1") as batches:
+            found = [batch.column(0).to_pylist() for batch in batches]
+        return one.execute("SELECT 1").fetchone() == (1,) and found == [[1]]
 
 
 def refused(url: str, *secret_words: str) -> str:
@@ -244,7 +245,7 @@ def test_each_connection_has_a_token_of_its_own(
         made.append(make(host, port, user, region))
         return made[-1]
 
-    monkeypatch.setattr(login, "iam_token", counted)
+    monkeypatch.setattr(aws_login, "iam_token", counted)
     own = parts(tls_server.url)
     query = f"auth=iam&sslrootcert={tls_server.authority.file}"
     assert works(f"postgresql://app@localhost:{own['port']}/postgres?{query}")

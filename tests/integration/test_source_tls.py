@@ -7,13 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pytest
 
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import Catalog, Table, TableRef
 from pipelines.source import psql
+from pipelines.source.arrow_session import ArrowSessions
 from pipelines.source.connect import connect, open_session
 from pipelines.source.live import export_live
 from tests.tls_postgres import TlsServer, tls_postgres
@@ -31,9 +31,8 @@ def by_psycopg(url: str) -> object:
 
 
 def by_adbc(url: str) -> object:
-    with closing(open_session(url, adbc.connect)) as connection, connection.cursor() as cursor:
-        cursor.execute(USES_TLS)
-        return cursor.fetchone()
+    with closing(open_session(url, ArrowSessions)) as sessions, sessions.all[0].rows(USES_TLS) as batches:
+        return next((bool(batch.column(0)[0].as_py()),) for batch in batches)
 
 
 @pytest.fixture(scope="module")

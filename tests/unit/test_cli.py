@@ -29,7 +29,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(_: object) -> CommandResult:
         raise error
 
-    monkeypatch.setattr(cli, "commands", lambda: [Command("it", "fails", lambda _: None, fail)])
+    monkeypatch.setattr(cli, "commands", lambda _: [Command("it", "fails", lambda _: None, fail)])
 
 
 @pytest.mark.parametrize(("value", "status"), [("", Exit.DONE), ("debug", Exit.DONE), ("loud", Exit.FAILED)])
@@ -98,7 +98,7 @@ def test_being_terminated_is_an_interrupt() -> None:
     program = (
         "import os, signal\nfrom pipelines import cli\nfrom pipelines.command import Command\n"
         "def run(_): os.kill(os.getpid(), signal.SIGTERM); signal.pause()\n"
-        "cli.commands = lambda: [Command('it', 'ends', lambda _: None, run)]\ncli.main(['it', '--json'])"
+        "cli.commands = lambda _: [Command('it', 'ends', lambda _: None, run)]\ncli.main(['it', '--json'])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == Exit.INTERRUPTED, done.stderr

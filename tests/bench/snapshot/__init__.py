@@ -1,15 +1,19 @@
 """The wide table leaves PostgreSQL: Crossover's snapshot beside the wire alone, and beside other ways to Parquet.
 
-Each way is run in a process of its own, and once more against a table without rows: that is its start, which the
-ratio leaves out. Of two runs the faster one counts. What a way has written is compared with the table.
+Each way is run in a process of its own, from the command line's start to its end; the ratio is that of these times.
+Ways that are tried several times take turns, and the median counts. Each is run once more against a table without
+rows, which is its start, and once to see how much memory it takes, which slows it down a little (and counts where it
+is the only one). What a way has written is compared with the table.
 """
 
 from __future__ import annotations
 
 import shutil
+import statistics
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.source.child_process import binaries
@@ -20,10 +24,10 @@ from tests.bench.snapshot.data import COLUMNS, Database, databases, pages
 from tests.bench.table import ratio, render
 
 ROWS = 2_000_000
-TRIES = 2
+TRIES = 3
 MAPPING = Path(__file__).with_name("mapping.yaml")
 
-HEADER = ["", "seconds", "of these, start", "ratio without start", "CPU s", "peak MB", "files MB", "values"]
+HEADER = ["", "seconds", "from - to", "ratio", "of these, start", "CPU s", "peak MB", "files MB", "values"]
 
 
 @dataclass(frozen=True)
@@ -33,20 +37,41 @@ class Way:
     name: str
     command: Callable[[Database], Sequence[str]]
     writes: bool = True
-    tries: int = TRIES
+    tries: int = 1
 
 
-def run(rows: int = ROWS) -> str:
-    """Raises RuntimeError where a way fails, or has not written what the table holds."""
+def run(rows: int = ROWS, prepared: Path | None = None, only: Sequence[str] = ()) -> str:
+    """`prepared`: a folder that keeps the table for the next run. `only`: words that the ways' names begin with.
+
+    Raises RuntimeError where a way fails, or has not written what the table holds.
+    """
+    if prepared is not None:
+        prepared.mkdir(parents=True, exist_ok=True)
+        return _run(rows, prepared.absolute(), only)
     with tempfile.TemporaryDirectory(prefix="crossover-bench-") as folder:
-        Path(folder).chmod(0o711)  # the server runs as another user where we are root
-        with databases(Path(folder), rows) as (full, empty):
-            wanted = sums_of_source(full)
-            lines = [_measured(way, full, empty, wanted) for way in _ways(full)]
-    base = lines[0].net_seconds
-    table = [one.cells(base) for one in lines]
+        return _run(rows, Path(folder), only)
+
+
+def prepare(rows: int, folder: Path) -> None:
+    """Makes what `run` would make first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _opened(folder.absolute(), rows) as (full, _):
+        sums_of_source(full)
+
+
+def _opened(folder: Path, rows: int) -> AbstractContextManager[tuple[Database, Database]]:
+    folder.chmod(0o711)  # the server runs as another user where we are root
+    return databases(folder, rows)
+
+
+def _run(rows: int, folder: Path, only: Sequence[str]) -> str:
+    with _opened(folder, rows) as (full, empty):
+        wanted = sums_of_source(full)
+        ways = [way for way in _ways(full) if not only or way.name.startswith(tuple(only))]
+        lines = _measured(ways, full, empty, wanted)
+    table = [one.cells(lines[0].seconds) for one in lines]
     if driver() is None:
-        table.append(["Spark JDBC", "no driver here: install Debian's libpostgresql-jdbc-java", *[""] * 6])
+        table.append(["Spark JDBC", "no driver here: install Debian's libpostgresql-jdbc-java", *[""] * 7])
     title = f"snapshot: {rows:,} rows of {len(COLUMNS)} columns; CPU and memory (PSS, sampled) are the client's"
     return render(title, HEADER, table)
 
@@ -55,15 +80,15 @@ def _ways(full: Database) -> list[Way]:
     copy, half = "SELECT * FROM wide", pages(full) // 2
     halves = [f"{copy} WHERE ctid {sign} '({half},0)'" for sign in ("<", ">=")]
     ways = [
-        Way("psql COPY BINARY > /dev/null", lambda _: _psql(copy), writes=False),
+        Way("psql COPY BINARY > /dev/null", lambda _: _psql(copy), writes=False, tries=TRIES),
         Way("psql, two halves at a time", lambda _: _psql(*halves), writes=False),
-        Way("Crossover snapshot", lambda _: module("pipelines.cli", "snapshot", str(MAPPING))),
+        Way("Crossover snapshot", lambda _: module("pipelines.cli", "snapshot", str(MAPPING)), tries=TRIES),
         Way("ADBC → Parquet", lambda database: module("tests.bench.snapshot.by_adbc", str(database.folder))),
         Way("COPY CSV → pyarrow", lambda database: module("tests.bench.snapshot.by_csv", str(database.folder))),
     ]
     if driver() is not None:
         spark = "tests.bench.snapshot.by_spark"
-        ways.append(Way("Spark JDBC", lambda database: module(spark, str(database.folder)), tries=1))
+        ways.append(Way("Spark JDBC", lambda database: module(spark, str(database.folder))))
     return ways
 
 
@@ -77,43 +102,50 @@ def _psql(*queries: str) -> list[str]:
     return ["sh", "-ec", f"{begun} for pid in $pids; do wait $pid; done"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Line:
     way: Way
     start_seconds: float
-    run: Measurement
-    megabytes: float | None
-    wrong: tuple[str, ...]
+    peak_mb: float
+    runs: list[Measurement] = field(default_factory=list)
+    megabytes: float | None = None
+    wrong: tuple[str, ...] = ()
 
     @property
-    def net_seconds(self) -> float:
-        return self.run.seconds - self.start_seconds
+    def seconds(self) -> float:
+        return statistics.median(run.seconds for run in self.runs)
 
     def cells(self, base: float) -> list[str]:
+        seconds = [run.seconds for run in self.runs]
         return [
             self.way.name,
-            f"{self.run.seconds:.2f}",
+            f"{self.seconds:.2f}",
+            f"{min(seconds):.2f} - {max(seconds):.2f}" if len(seconds) > 1 else "",
+            ratio(self.seconds, base),
             f"{self.start_seconds:.2f}",
-            ratio(self.net_seconds, base),
-            f"{self.run.cpu_seconds:.1f}",
-            f"{self.run.peak_mb:.0f}",
+            f"{statistics.median(run.cpu_seconds for run in self.runs):.1f}",
+            f"{self.peak_mb:.0f}",
             "-" if self.megabytes is None else f"{self.megabytes:.0f}",
             "-" if self.megabytes is None else f"differ: {', '.join(self.wrong)}" if self.wrong else "equal",
         ]
 
 
-def _measured(way: Way, full: Database, empty: Database, wanted: Sums) -> _Line:
-    start = _once(way, empty)
-    runs = [_once(way, full) for _ in range(way.tries)]
-    best = min(runs, key=lambda one: one.seconds)
-    if not way.writes:
-        return _Line(way, start.seconds, best, None, ())
-    size = sum(file.stat().st_size for file in full.folder.rglob("*.parquet")) / 1e6
-    wrong = differences(sums_of_files(full.folder), wanted)
-    return _Line(way, start.seconds, best, size, tuple(wrong))
+def _measured(ways: Sequence[Way], full: Database, empty: Database, wanted: Sums) -> list[_Line]:
+    lines = []
+    for way in ways:
+        start, first = _once(way, empty), _once(way, full, sampled=True)
+        lines.append(_Line(way, start.seconds, first.peak_mb, [first] if way.tries == 1 else []))
+        if way.writes:
+            lines[-1].megabytes = sum(file.stat().st_size for file in full.folder.rglob("*.parquet")) / 1e6
+            lines[-1].wrong = tuple(differences(sums_of_files(full.folder), wanted))
+    for turn in range(max(way.tries for way in ways)):
+        for line in lines:
+            if line.way.tries > max(turn, 1):
+                line.runs.append(_once(line.way, full))
+    return lines
 
 
-def _once(way: Way, database: Database) -> Measurement:
+def _once(way: Way, database: Database, sampled: bool = False) -> Measurement:
     shutil.rmtree(database.folder)
     database.folder.mkdir()
-    return measure(way.name, way.command(database), database.environment)
+    return measure(way.name, way.command(database), database.environment, sampled)

@@ -6,7 +6,9 @@ the files. The texts are PostgreSQL's, but for instants, which count microsecond
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import psycopg
@@ -34,14 +36,19 @@ Sums = dict[str, str]
 
 
 def sums_of_source(database: Database) -> Sums:
-    """By column: how many values are not NULL, and their sum."""
+    """By column: how many values are not NULL, and their sum. Kept beside the database's folder."""
+    kept = database.folder.with_suffix(".json")
+    if kept.exists():
+        return cast(Sums, json.loads(kept.read_text(encoding="utf-8")))
     texts = [_SOURCE_TEXTS.get(name, f"{name}::text") for name in COLUMNS]
     sums = [f"count({text}) || ' ' || coalesce(sum(('x' || md5({text}))::bit(60)::bigint), 0)" for text in texts]
     with psycopg.connect(database.url) as connection:
         connection.execute("SET bytea_output = 'hex'; SET TimeZone = 'UTC'; SET max_parallel_workers_per_gather = 2")
         found = connection.execute(f"SELECT {', '.join(sums)} FROM wide".encode()).fetchone()
     assert found is not None
-    return dict(zip(COLUMNS, found, strict=True))
+    made = dict(zip(COLUMNS, found, strict=True))
+    kept.write_text(json.dumps(made), encoding="utf-8")
+    return made
 
 
 def sums_of_files(folder: Path) -> Sums:

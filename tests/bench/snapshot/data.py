@@ -36,11 +36,14 @@ class Database:
 def databases(folder: Path, rows: int) -> Iterator[tuple[Database, Database]]:
     """The one with `rows` rows, and the one with none."""
     with EmbeddedPostgres(folder / "postgres", durable=False) as server:
-        yield _made(server.url, folder, "filled", rows), _made(server.url, folder, "empty", 0)
+        yield _made(server.url, folder, f"filled{rows}", rows), _made(server.url, folder, "empty", 0)
 
 
 def _made(server: str, folder: Path, name: str, rows: int) -> Database:
-    url = f"{server.rpartition('/')[0]}/{name}"
+    """Its own folder is made last: where that is there, the database is whole."""
+    url, output = f"{server.rpartition('/')[0]}/{name}", folder / name
+    if output.exists():
+        return Database(url, output)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     script = Path(__file__).with_name("wide.sql").read_text(encoding="utf-8").format(rows=rows)
@@ -48,7 +51,6 @@ def _made(server: str, folder: Path, name: str, rows: int) -> Database:
         connection.execute(script.encode())
         connection.execute("VACUUM (FREEZE, ANALYZE) wide")
         connection.execute("CHECKPOINT")
-    output = folder / name
     output.mkdir()
     return Database(url, output)
 
