@@ -20,14 +20,16 @@ from pipelines.source.connect import connect
 from pipelines.source.introspect import read_catalog
 from pipelines.source.online import read_items
 from pipelines.warehouse.dataset import RECORDS, read_bucket, read_rejects
+from pipelines.warehouse.place import Place
 
 BUCKETS = 4
 
 Outcomes = dict[tuple[str, str], Outcome]
 
 
-def bulk_outcomes(migration: Migration, spark: SparkSession, url: str) -> Outcomes:
-    snapshot = take_snapshot(migration, url)
+def bulk_outcomes(migration: Migration, spark: SparkSession, url: str, export: Place | None = None) -> Outcomes:
+    """By way of a live snapshot, or of one from an RDS export."""
+    snapshot = take_snapshot(migration, url, export=export)
     make_records(migration, spark, snapshot.id, BUCKETS)
     dataset = migration.folder.records(snapshot.id)
     outcomes: Outcomes = {}

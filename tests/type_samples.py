@@ -264,7 +264,7 @@ OTHERS: Final[dict[str, tuple[str, ...]]] = {
         '(1,"a ""b"" (c), \\\\",0.1,"2020-01-01 00:00:00+02","\\\\x00ff","{1.50,NULL}")',
         '(,"",NaN,infinity,,)',
     ),
-    "couple": ("(7,é,-0,,,)",),
+    "couple": ("(7,é,-0,,,)", "(,,,2020-01-01 00:00:00+00,,)"),
     "shelf": ('(1,"a, b",infinity)', "(,,)"),
     "floats": ("[0.1,1e300)", "empty", "[-Infinity,NaN]"),
     "hstore": ('"a"=>"b, c", "q\\"x"=>NULL', ""),

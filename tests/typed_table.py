@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import yaml
@@ -12,12 +14,16 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from pyspark.sql import SparkSession
 
+from pipelines.errors import SourceError
 from pipelines.mapping.outcome import Assembled, Outcome, Rejected
 from pipelines.migration import Migration
-from tests.both_ways import bulk_outcomes, online_outcomes
-from tests.oracle.typed_rows import Expected, Typed, expected_rows, open_as_is
+from pipelines.warehouse.place import Place
+from tests.both_ways import Outcomes, bulk_outcomes, online_outcomes
+from tests.oracle.typed_rows import Expected, Typed, expected_rows, open_as_is, printed
 from tests.type_samples import SCRIPT, Sample
 from tests.types_page import Answer
+
+T = TypeVar("T")
 
 Literal = sql.Composable
 """A value as the server shall read it."""
@@ -46,6 +52,16 @@ def columns_for(samples: Iterable[Sample], answers: Mapping[str, Answer]) -> lis
 
 def literal(text: str) -> Literal:
     return sql.Literal(text)
+
+
+def text_of(connection: psycopg.Connection[TupleRow], type: str, value: str) -> bytes | None:
+    """As the server prints it; None where the server does not take it."""
+    query = sql.SQL("SELECT {}::{}").format(sql.Literal(value), sql.SQL(type))
+    try:
+        ((text,),) = printed(connection, query)
+    except psycopg.Error:
+        return None
+    return text
 
 
 def create_types(url: str) -> None:
@@ -78,14 +94,17 @@ def create_table(
         )
 
 
-def mapping_of(tables: Mapping[str, Sequence[TypedColumn]]) -> str:
+def mapping_of(tables: Mapping[str, Sequence[TypedColumn]], left_out: Collection[str] = ()) -> str:
+    """Of all tables and their columns, but for those of `left_out`."""
     items = {
         table: {
             "table": table,
             "from": table,
             "key": {"id": "{id}"},
-            "exclude": ["id"],
-            "types": {column.name: column.encoding for column in columns if not column.default},
+            "exclude": ["id", *left_out],
+            "types": {
+                column.name: column.encoding for column in columns if not column.default and column.name not in left_out
+            },
         }
         for table, columns in tables.items()
     }
@@ -105,12 +124,47 @@ def compare(url: str, tables: Mapping[str, Sequence[TypedColumn]], folder: Path,
     with open_as_is(url) as connection:
         for table, columns in tables.items():
             wanted = expected_rows(connection, table, [column.typed for column in columns])
-            found = {_id(key): _plain(outcome) for (item, key), outcome in bulk.items() if item == table}
-            assert {
-                id: (wanted.get(id), found.get(id)) for id in wanted | found if wanted.get(id) != found.get(id)
-            } == {}
+            assert _differences(wanted, bulk, table) == {}
             agreed += wanted.values()
     return agreed
+
+
+def compare_export(
+    url: str, table: str, columns: Sequence[TypedColumn], export: Place, folder: Path, spark: SparkSession
+) -> list[TypedColumn]:
+    """Asserts that the export's rows become what the oracle makes of them; returns the columns it was refused for,
+    which are left out."""
+    folder.mkdir()
+    path = folder / "types.yaml"
+
+    def bulk(left_out: Sequence[str]) -> Outcomes:
+        path.write_text(mapping_of({table: columns}, left_out))
+        migration = Migration.open(path, folder / f"warehouse-without-{len(left_out)}")
+        return bulk_outcomes(migration, spark, url, export)
+
+    found, names = without_refused(bulk)
+    left = [column.typed for column in columns if column.name not in names]
+    with open_as_is(url) as connection:
+        assert _differences(expected_rows(connection, table, left), found, table) == {}
+    return [column for column in columns if column.name in names]
+
+
+def without_refused(read: Callable[[Sequence[str]], T]) -> tuple[T, list[str]]:
+    """What `read` gives that is told which columns to leave out, and those: the ones that it raises for."""
+    refused: list[str] = []
+    while True:
+        try:
+            return read(refused), refused
+        except SourceError as error:
+            column = re.search(r"column '(\w+)'.*exclude it", str(error))
+            assert column is not None, error
+            refused.append(column[1])
+
+
+def _differences(wanted: Mapping[str, Expected], bulk: Outcomes, table: str) -> dict[str, object]:
+    """By `id`: what is wanted, and what is found."""
+    found = {_id(key): _plain(outcome) for (item, key), outcome in bulk.items() if item == table}
+    return {id: (wanted.get(id), found.get(id)) for id in {*wanted, *found} if wanted.get(id) != found.get(id)}
 
 
 def _id(source_key: str) -> str:

@@ -6,10 +6,8 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,25 +20,18 @@ from pipelines.warehouse.manifest import SnapshotManifest
 from pipelines.warehouse.place import Place
 from tests.rds_export_fixture.options import ExportOptions
 from tests.rds_export_fixture.write import SNAPSHOT_TIME, SOURCE_ARN, write_export
+from tests.scripted_source import CUSTOMERS, migration_of, run
 
 pytestmark = pytest.mark.integration
 
-MAPPING = """
-migration: shop
-target:
-  tables:
-    shop: {partition_key: {name: pk, type: S}, sort_key: {name: sk, type: S}}
-items:
-  customer:
-    table: shop
-    from: customers
-    key: {pk: "CUSTOMER#{customer_id}", sk: PROFILE}
-    exclude: [password_hash]
-    embed:
+MAPPING = (
+    CUSTOMERS
+    + """
       notes: {from: {schema: extra, table: notes}, on: {customer_id: customer_id}, as: list, order_by: [note_id]}
       none: {from: nothing, on: {customer_id: customer_id}, as: list, order_by: [n]}
       visits: {from: visits, on: {customer_id: customer_id}, as: list, order_by: [day]}
 """
+)
 
 SOURCE = """
 CREATE TABLE customers (customer_id int PRIMARY KEY, name text, password_hash text, since date);
@@ -60,16 +51,9 @@ CREATE UNLOGGED TABLE scratch AS SELECT 1 AS a;
 ROWS = {"public.customers": 100, "extra.notes": 50, "public.nothing": 0, "public.visits": 60}
 
 
-def run(url: str, script: str) -> None:
-    with closing(psycopg.connect(url, autocommit=True)) as connection:
-        connection.execute(script.encode())
-
-
 @pytest.fixture
 def migration(tmp_path: Path, warehouse: Path) -> Migration:
-    path = tmp_path / "shop.yaml"
-    path.write_text(MAPPING, encoding="utf-8")
-    return Migration.open(path, warehouse)
+    return migration_of(MAPPING, tmp_path, warehouse)
 
 
 @pytest.fixture
@@ -321,7 +305,7 @@ def test_views_and_unlogged_tables_are_named(migration: Migration, source: str, 
         take_snapshot(migration, source, export=location)
     run(source, "ALTER TABLE extra.notes RENAME TO kept; CREATE VIEW extra.notes AS SELECT * FROM extra.kept")
     location = Place.of(write_export(source, tmp_path, ExportOptions("b")).folder)
-    with pytest.raises(SourceError, match=r"^extra\.notes: .*it is a view, and exports hold tables; use --from live"):
+    with pytest.raises(SourceError, match=r"^extra\.notes: it is a view, and RDS exports tables; use --from live"):
         take_snapshot(migration, source, export=location)
 
 

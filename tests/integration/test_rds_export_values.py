@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import SourceError
-from pipelines.mapping.catalog import Catalog, Table, TableRef
-from pipelines.source.live import Export, export_live
-from pipelines.source.rds_export.live_schema import live_schema
-from pipelines.source.rds_export.locate import check_exportable
-from pipelines.source.rds_export.read import read_export
-from pipelines.warehouse.place import Place
+from pipelines.source.live import export_live
+from tests.exported_tables import content, everything, from_export, ref
 from tests.rds_export_fixture.options import ExportOptions
 from tests.rds_export_fixture.write import write_export
+from tests.scripted_source import run
 
 pytestmark = pytest.mark.integration
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "rds-export.md"
 
 SCHEMA = r"""
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'Happy "day"');
@@ -135,11 +128,6 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def run(url: str, script: str) -> None:
-    with closing(psycopg.connect(url, autocommit=True)) as connection:
-        connection.execute(script.encode())
-
-
 def fill(url: str) -> None:
     """Row 0 is all NULL; row k has the k-th value of each column, and NULL where there is none."""
     run(url, SCHEMA)
@@ -158,25 +146,6 @@ def fill(url: str) -> None:
             cursor.execute(f"INSERT INTO everything (id, {columns}) VALUES (%s, {marks})".encode(), [number, *row])
 
 
-def everything(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-    return {table: tuple(column.name for column in table.columns) for table in catalog.tables}
-
-
-def ref(table: str, schema: str = "public") -> TableRef:
-    return TableRef(schema_name=schema, table=table)
-
-
-def from_export(url: str, location: Path, folder: Path, *refs: TableRef) -> Export:
-    live = live_schema(url, refs, everything)
-    check_exportable(live)
-    return read_export(Place.of(location), live, folder)[0]
-
-
-def content(export: Export, name: str, folder: Path) -> pa.Table:
-    tables = [pq.read_table(folder / file) for file in export.tables[name].files]
-    return pa.concat_tables(tables).sort_by("id")
-
-
 def both(url: str, tmp_path: Path, options: ExportOptions | None = None) -> tuple[pa.Table, pa.Table]:
     """`everything`, live and from an export."""
     live = export_live(url, [ref("everything")], everything, tmp_path / "live")
@@ -184,9 +153,7 @@ def both(url: str, tmp_path: Path, options: ExportOptions | None = None) -> tupl
     found = from_export(url, exported.folder, tmp_path / "found", ref("everything"))
     assert found.catalog == live.catalog
     assert found.columns == live.columns
-    return content(live, "public.everything", tmp_path / "live"), content(
-        found, "public.everything", tmp_path / "found"
-    )
+    return content(live, tmp_path / "live"), content(found, tmp_path / "found")
 
 
 def test_every_type_is_as_live(database_url: str, tmp_path: Path) -> None:
@@ -273,61 +240,3 @@ def test_a_type_that_changed_since_is_told(
     with pytest.raises(SourceError, match=rf"^public\.everything: column {told}") as caught:
         from_export(database_url, location, tmp_path / "found", ref("everything"))
     assert value not in str(caught.value)
-
-
-TYPES_WITH_A_CATCH = {
-    "oid": "7",
-    "regclass": "pg_class",
-    "regtype": "integer",
-    "regproc": "now",
-    "regrole": "pg_monitor",
-    "regnamespace": "pg_catalog",
-    "oid[]": "{7}",
-    "xid": "7",
-    "tid": "(1,2)",
-    "money[]": "{$1.50}",
-    "timestamptz": "2024-01-01 00:00:00+00",
-    "timestamptz[]": '{"2024-01-01 00:00:00+00"}',
-    "tstzrange": "[2024-01-01 00:00:00+00,)",
-    "tstzmultirange": "{[2024-01-01 00:00:00+00,)}",
-    "timetz": "12:00:00+05:30",
-    "timestamp[]": '{"2024-01-01 00:00:00"}',
-    "composite": '("2024-01-01 00:00:00+00",a)',
-}
-
-
-def refused_types(url: str, location: Path, folder: Path) -> set[str]:
-    refused = set()
-    for number, name in enumerate(TYPES_WITH_A_CATCH):
-        try:
-            export = from_export(url, location, folder / str(number), ref(f"t{number}"))
-        except SourceError as error:
-            assert "column 'value'" in str(error)
-            assert "exclude it" in str(error)
-            refused.add(name)
-        else:
-            live = export_live(url, [ref(f"t{number}")], everything, folder / f"live{number}")
-            assert content(export, f"public.t{number}", folder / str(number)) == content(
-                live, f"public.t{number}", folder / f"live{number}"
-            )
-    return refused
-
-
-def test_the_losses_are_those_of_the_document(database_url: str, tmp_path: Path) -> None:
-    run(database_url, "CREATE TYPE composite AS (at timestamptz, t text)")
-    for number, (name, value) in enumerate(TYPES_WITH_A_CATCH.items()):
-        run(database_url, f"CREATE TABLE t{number} (id int, value {name}); INSERT INTO t{number} VALUES (1, '{value}')")
-        (tmp_path / "utc" / f"live{number}").mkdir(parents=True)
-        (tmp_path / "india" / f"live{number}").mkdir(parents=True)
-    in_utc = write_export(database_url, tmp_path, ExportOptions("utc")).folder
-    elsewhere = write_export(database_url, tmp_path, ExportOptions("india", time_zone="Asia/Kolkata")).folder
-    always = documented_losses("Always")
-    assert refused_types(database_url, in_utc, tmp_path / "utc") == always & set(TYPES_WITH_A_CATCH)
-    assert refused_types(database_url, elsewhere, tmp_path / "india") == (
-        (always | documented_losses("Where the exporting session's time zone is not UTC")) & set(TYPES_WITH_A_CATCH)
-    )
-
-
-def documented_losses(when: str) -> set[str]:
-    rows = [line.split("|") for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    return {name for row in rows if row[1].strip() == when for name in re.findall(r"`([^`]+)`", row[2])}

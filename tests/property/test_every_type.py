@@ -1,4 +1,5 @@
-"""Every type of docs/types.md with its hardest values: bulk, online and oracle make the same item or reject of it."""
+"""Every type of docs/types.md with its hardest values: bulk, online and oracle make the same item or reject of it, and
+so does an RDS export, but for the losses of docs/rds-export.md."""
 
 from __future__ import annotations
 
@@ -16,10 +17,23 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from pyspark.sql import SparkSession
 
-from tests.oracle.typed_rows import open_as_is, printed
+from pipelines.warehouse.place import Place
+from tests.oracle.typed_rows import open_as_is
 from tests.oracle.typed_values import Refused, attribute
+from tests.rds_export_fixture.options import ExportOptions
+from tests.rds_export_fixture.write import write_export
+from tests.rds_export_page import losses_of
 from tests.type_samples import samples
-from tests.typed_table import TypedColumn, columns_for, compare, create_table, create_types, literal
+from tests.typed_table import (
+    TypedColumn,
+    columns_for,
+    compare,
+    compare_export,
+    create_table,
+    create_types,
+    literal,
+    text_of,
+)
 from tests.types_page import answers
 
 pytestmark = [pytest.mark.property, pytest.mark.integration]
@@ -38,16 +52,6 @@ ANSWERS = answers()
 def typed_url(database_url: str) -> str:
     create_types(database_url)
     return database_url
-
-
-def text_of(connection: psycopg.Connection[TupleRow], type: str, value: str) -> bytes | None:
-    """As the server prints it; None where the server does not take it."""
-    query = sql.SQL("SELECT {}::{}").format(sql.Literal(value), sql.SQL(type))
-    try:
-        ((text,),) = printed(connection, query)
-    except psycopg.Error:
-        return None
-    return text
 
 
 def refused(column: TypedColumn, text: bytes) -> str | None:
@@ -113,6 +117,15 @@ def values_of(columns: list[TypedColumn]) -> dict[str, st.SearchStrategy[str]]:
     return {column.name: column.sample.literals for column in columns}
 
 
+sessions = st.builds(
+    ExportOptions,
+    batches=st.integers(0, 3),
+    parts_per_batch=st.integers(1, 2),
+    time_zone=st.sampled_from(["UTC", "Asia/Kolkata", "Europe/London", "America/St_Johns"]),
+    settings=st.fixed_dictionaries({}, optional={"IntervalStyle": st.just("sql_standard")}),
+)
+
+
 @settings(
     max_examples=TABLES or 4,
     derandomize=not TABLES,
@@ -120,8 +133,11 @@ def values_of(columns: list[TypedColumn]) -> dict[str, st.SearchStrategy[str]]:
     phases=(Phase.generate,) if not TABLES else (Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
-@given(tables())
-def test_any_table(typed_url: str, spark: SparkSession, drawn: tuple[list[TypedColumn], list[dict[str, str]]]) -> None:
+@given(tables(), sessions)
+def test_any_table(
+    typed_url: str, spark: SparkSession, drawn: tuple[list[TypedColumn], list[dict[str, str]]], session: ExportOptions
+) -> None:
+    """By way of a live snapshot, online, and by way of an RDS export, but for what docs/rds-export.md says is lost."""
     columns, rows = drawn
     folder = Path(tempfile.mkdtemp())
     try:
@@ -129,6 +145,9 @@ def test_any_table(typed_url: str, spark: SparkSession, drawn: tuple[list[TypedC
             connection.execute("SET search_path = public; DROP TABLE IF EXISTS public.typed")
             create_table(connection, "typed", columns, [readable(connection, columns, row) for row in rows])
         compare(typed_url, {"typed": columns}, folder, spark)
+        export = Place.of(write_export(typed_url, folder, session).folder)
+        lost = compare_export(typed_url, "typed", columns, export, folder / "exported", spark)
+        assert {column.sample.type for column in lost} <= losses_of(session)
     finally:
         shutil.rmtree(folder)
 

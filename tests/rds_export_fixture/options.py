@@ -24,8 +24,10 @@ class ExportOptions:
     tables_per_info_file: int = 50  # seen, not documented: several export_tables_info files
     empty_tables_without_folder: bool = False  # seen neither way in AWS's pages
 
-    # AWS documents the type STRING and no form of the text; the exporting session's settings decide
+    # AWS documents the type STRING and no form of the text; the exporting session's settings decide. The search path is
+    # the server's own, `"$user", public`, unless `settings` has one
     time_zone: str = "UTC"
+    settings: Mapping[str, str] = field(default_factory=dict)
     stored_as: Mapping[tuple[str, str], pa.DataType] = field(
         default_factory=dict
     )  # (table, column): other than documented

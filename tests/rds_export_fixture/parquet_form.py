@@ -36,9 +36,13 @@ def documented(type_name: str) -> pa.DataType:
 
 
 def array_of(texts: Sequence[bytes | None], stored: pa.DataType) -> pa.Array:
-    """From PostgreSQL's own texts of the values, as its output functions print them."""
+    """From PostgreSQL's own texts of the values, as its output functions print them.
+
+    "The underlying data exported is always the same as the data from the source": a STRING has the source's bytes, of
+    a database without an encoding too, where they may be no UTF-8.
+    """
     if pa.types.is_string(stored):
-        return pa.array([None if text is None else text.decode() for text in texts], pa.string())
+        return pa.array(texts, pa.binary()).view(pa.string())
     read = _reader(stored)
     return pa.array([None if text is None else read(text.decode()) for text in texts], stored)
 

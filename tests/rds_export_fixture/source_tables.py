@@ -91,9 +91,13 @@ def _columns(connection: Connection, oid: int) -> tuple[SourceColumn, ...]:
 
 
 def _texts(connection: Connection, query: sql.Composed) -> Rows:
-    """psycopg asks for text, and libpq hands over what the output functions printed."""
+    """psycopg asks for text, and libpq hands over what the output functions printed; of a database without an encoding
+    the bytes that are stored."""
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        connection.execute("SET client_encoding = 'SQL_ASCII'")
     with psycopg.Cursor(connection) as cursor:
         cursor.execute(query)
         result = cursor.pgresult
         assert result is not None
+        connection.execute("RESET client_encoding")
         return [[result.get_value(row, field) for field in range(result.nfields)] for row in range(result.ntuples)]

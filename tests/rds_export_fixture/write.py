@@ -40,7 +40,10 @@ def write_export(url: str, root: Path, options: ExportOptions | None = None) -> 
     """Exports all tables of the database at `url`, or those of `export_only`, into `root`/<task>."""
     chosen = options or ExportOptions()
     folder = root / chosen.task
-    with psycopg.connect(url, options=f"-c TimeZone={chosen.time_zone} -c DateStyle=ISO") as connection:
+    session = f"-c TimeZone={chosen.time_zone} -c DateStyle=ISO"
+    with psycopg.connect(url, options=session, client_encoding="utf-8") as connection:
+        for name, value in chosen.settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         database = connection.info.dbname
         tables = [
             table

@@ -46,35 +46,14 @@ _KINDS = {
     "jsonb": Kind.JSON,
     "ARRAY": Kind.ARRAY,
 }
-
-# https://www.postgresql.org/docs/current/datatype-oid.html
-_NOT_EXPORTED = frozenset(
-    {
-        "cid",
-        "oid",
-        "regclass",
-        "regcollation",
-        "regconfig",
-        "regdictionary",
-        "regnamespace",
-        "regoper",
-        "regoperator",
-        "regproc",
-        "regprocedure",
-        "regrole",
-        "regtype",
-        "tid",
-        "xid",
-        "xid8",
-    }
-)
+_VECTORS = frozenset({"int2vector", "oidvector"})  # ARRAY there, and types of their own here
 
 
 def physical_columns(exported: Exported, type: SourceType, wanted: list[pa.DataType]) -> list[pa.Array]:
     """One array, of temporal types two, of the types `wanted`. Raises CastError."""
-    if type.kind in TEMPORAL:
-        return list(value_and_raw(exported, type))
     try:
+        if type.kind in TEMPORAL:
+            return list(value_and_raw(exported, type))
         found = _CASTS.get(type.kind, written)(exported.column, type)
     except pa.ArrowInvalid:
         raise no_value_of(type.name) from None
@@ -83,18 +62,9 @@ def physical_columns(exported: Exported, type: SourceType, wanted: list[pa.DataT
 
 def check_unchanged(original: str | None, type: SourceType) -> None:
     """Raises CastError where the column had a type of another family when the RDS snapshot was taken."""
-    kind = _KINDS.get(original or "")
+    kind = None if type.name in _VECTORS else _KINDS.get(original or "")
     if kind is not None and (kind is not type.kind or (original == "money") != (type.name == "money")):
         raise CastError(f"was {original} when the RDS snapshot was taken and is {type.name} now")
 
 
-def is_exported(type: SourceType) -> bool:
-    """Object identifiers are not: AWS's table of types has N/A for them."""
-    return type.name not in _NOT_EXPORTED
-
-
-def why_missing(type: SourceType) -> str:
-    """Of a column that the export lacks."""
-    if not is_exported(type):
-        return f"is of type {type.name}, which RDS does not export; exclude it in the mapping, or use --from live"
-    return "is not in the export: it is younger than the RDS snapshot, or was renamed since; export a newer snapshot"
+MISSING = "is not in the export: it is younger than the RDS snapshot, or was renamed since; export a newer snapshot"

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.errors import SourceError
+from pipelines.errors import CrossoverError, SourceError
 from pipelines.items.source_type import TEMPORAL
 from pipelines.mapping.catalog import Column, Table
 from pipelines.source.rds_export.cast_error import CastError
-from pipelines.source.rds_export.column import physical_columns, why_missing
+from pipelines.source.rds_export.column import MISSING, physical_columns
 from pipelines.source.rds_export.times import Exported
 from pipelines.source.row_groups import RowGroups
 from pipelines.source.select import physical_schema
 from pipelines.warehouse.place import Place
+from pipelines.warehouse.s3_failures import arrow_failure
 
 BATCH_BYTES = 4 << 20
 MOST_ROWS = 64 << 10
@@ -38,7 +39,7 @@ class Part:
 
 
 def rows_in(origin: Place) -> int:
-    """By the file's footer. Raises SourceError where it is no whole Parquet file."""
+    """By the file's footer. Raises SourceError where it is no whole Parquet file, WarehouseError where S3 fails."""
     with origin.open_input() as file:
         return int(_opened(file, origin).metadata.num_rows)
 
@@ -84,7 +85,7 @@ def _is_int96(exported: pq.ParquetFile, column: Column, part: Part) -> bool:
     """Raises SourceError where the file lacks the column."""
     place = exported.schema_arrow.get_all_field_indices(column.name)
     if len(place) != 1:
-        raise SourceError(f"{part.table.ref}: column {column.name!r} {why_missing(column.type)} ({part.origin})")
+        raise SourceError(f"{part.table.ref}: column {column.name!r} {MISSING} ({part.origin})")
     stored = [exported.schema.column(number) for number in range(len(exported.schema))]
     return any(one.path == column.name and one.physical_type == "INT96" for one in stored)
 
@@ -98,7 +99,7 @@ def _read(exported: pq.ParquetFile, names: list[str], origin: Place) -> Iterator
             size = min(max(BATCH_BYTES // max(a_row, 1), 1), MOST_ROWS)
             yield from exported.iter_batches(size, row_groups=[number], columns=names, use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(origin) from error
+        raise _unreadable(error, origin) from error
 
 
 def _opened(file: pa.NativeFile, origin: Place) -> pq.ParquetFile:
@@ -108,8 +109,11 @@ def _opened(file: pa.NativeFile, origin: Place) -> pq.ParquetFile:
             file, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=READ_AHEAD_BYTES
         )  # fmt: skip
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(origin) from error
+        raise _unreadable(error, origin) from error
 
 
-def _damaged(origin: Place) -> SourceError:
+def _unreadable(error: Exception, origin: Place) -> CrossoverError:
+    """What S3 does not give is an OSError with S3's code in its text; of damage Arrow makes one, too."""
+    if isinstance(error, OSError) and "AWS Error" in str(error):
+        return arrow_failure(error, str(origin), "read")
     return SourceError(f"{origin}: cannot be read as Parquet; it is damaged or was not copied whole")

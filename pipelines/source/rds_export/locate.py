@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.errors import SourceError
-from pipelines.mapping.catalog import Relation
 from pipelines.progress import tell
 from pipelines.source.rds_export.await_task import await_task, left_running
 from pipelines.source.rds_export.client import RdsClient, rds_client
-from pipelines.source.rds_export.column import is_exported, why_missing
 from pipelines.source.rds_export.export_warnings import warnings_of_task
+from pipelines.source.rds_export.exportable import check_exportable
 from pipelines.source.rds_export.live_schema import LiveSchema
 from pipelines.source.rds_export.rds_snapshot import RdsSnapshot, find_snapshot
 from pipelines.source.rds_export.request import ContinueTask, ExportRequest, ReadExport, StartTask
@@ -45,17 +43,6 @@ def locate_export(
             with left_running(task, f"`{command} --task {task}`"):
                 _start(rds, request, snapshot, live, task)
                 return _finished(rds, task, live, command)
-
-
-def check_exportable(live: LiveSchema) -> None:
-    """What no export holds is told before one is made. Raises SourceError."""
-    for table, columns in live.columns.items():
-        if table.relation not in (Relation.TABLE, Relation.PARTITIONED):
-            kind = table.relation.replace("_", " ")
-            raise SourceError(f"{table.ref}: it is a {kind}, and RDS exports tables; use --from live")
-        for column in table.columns:
-            if column.name in columns and not is_exported(column.type):
-                raise SourceError(f"{table.ref}: column {column.name!r} {why_missing(column.type)}")
 
 
 def _start(rds: RdsClient, request: StartTask, snapshot: RdsSnapshot, live: LiveSchema, id: str) -> None:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from pipelines.items.source_type import Kind, SourceType
-from pipelines.source.rds_export.cast_error import exported_as, no_value_of
+from pipelines.source.rds_export.cast_error import exported_as, lost, no_value_of
 from pipelines.source.rds_export.float_text import inside_its_bounds, laid_out
 from pipelines.source.rds_export.matching import all_match, mapped_where_not
 
@@ -88,6 +88,6 @@ def _amount(text: str) -> str:
     """`-$1,234.56` → `-1234.56`. Currencies with other marks for thousands and cents are refused."""
     match = _MONEY.fullmatch(text)
     if match is None:
-        raise no_value_of("amount of money with a comma between thousands and a point before cents")
+        raise lost("an amount is not written as 1,234.56")
     amount = match["whole"].replace(",", "") + (match["cents"] or "")
     return f"-{amount}" if match["minus"] else amount

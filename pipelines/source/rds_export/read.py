@@ -17,6 +17,7 @@ from pipelines.source.rds_export.cast_error import CastError
 from pipelines.source.rds_export.column import check_unchanged
 from pipelines.source.rds_export.convert import Part, convert, rows_in
 from pipelines.source.rds_export.export_warnings import warnings_in_tables_info, warnings_of_task
+from pipelines.source.rds_export.exportable import check_exportable
 from pipelines.source.rds_export.info import ExportInfo, TableInfo, read_export_info, read_tables_info
 from pipelines.source.rds_export.live_schema import LiveSchema
 from pipelines.source.rds_export.table_files import check_listed, check_own_folder, part_files, target_of
@@ -34,6 +35,7 @@ def read_export(location: Place, live: LiveSchema, folder: Path | Place) -> tupl
     Raises SourceError where the export is not whole, warns about one of them, or holds what cannot be given the form
     of a live snapshot exactly; WarehouseError. What was written so far stays behind.
     """
+    check_exportable(live)
     info = read_export_info(location)
     parts = _parts(location, live, info, Place.of(folder))
     origins = [part.origin for some in parts.values() for part in some if part.origin is not None]

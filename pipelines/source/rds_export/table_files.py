@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipelines.errors import SourceError
-from pipelines.mapping.catalog import Relation, Table, TableRef
+from pipelines.mapping.catalog import Table, TableRef
 from pipelines.source.rds_export.info import COMPLETE, TableInfo
 from pipelines.source.rds_export.words import in_one_line
 from pipelines.warehouse.place import Place
@@ -26,6 +26,9 @@ PART = ".parquet"
 _IN_PATHS = str.maketrans(dict.fromkeys('\\`" ', "_"))
 
 
+_SKIPPED = "RDS skips unlogged tables, and those with odd names or rows near 2 GB; or it is younger than the snapshot"
+
+
 def target_of(database: str, ref: TableRef) -> str:
     """What a table is called in the export's files and in ExportOnly."""
     return f"{database}.{ref.schema_name}.{ref.table}"
@@ -35,7 +38,7 @@ def check_listed(table: Table, target: str, tables: dict[str, TableInfo]) -> Tab
     """Raises SourceError where the table is not listed as complete."""
     info = tables.get(target)
     if info is None:
-        raise SourceError(f"{table.ref}: the export does not list it ({_why_missing(table)})")
+        raise SourceError(f"{table.ref}: the export does not list it ({_SKIPPED})")
     if info.status != COMPLETE:
         raise SourceError(f"{table.ref}: the export's status of it is {in_one_line(str(info.status))}, not {COMPLETE}")
     partitions = info.table_statistics.partitioning_info
@@ -96,9 +99,3 @@ def _parts(batch: Place, ref: TableRef) -> list[Place]:
         if not file.name.endswith(PART):
             raise SourceError(f"{ref}: {file} is no part of an export")
     return files
-
-
-def _why_missing(table: Table) -> str:
-    if table.relation in (Relation.VIEW, Relation.MATERIALIZED_VIEW, Relation.FOREIGN):
-        return f"it is a {table.relation.replace('_', ' ')}, and exports hold tables; use --from live"
-    return "RDS skips unlogged tables, and those with odd names or rows near 2 GB; or it is younger than the snapshot"

@@ -13,16 +13,15 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from pipelines.items.source_type import Kind, SourceType
-from pipelines.source.rds_export.cast_error import CastError, exported_as, no_value_of
+from pipelines.source.rds_export.cast_error import exported_as, lost, no_value_of
+from pipelines.source.rds_export.exportable import innermost_of
+from pipelines.source.rds_export.interval_text import INTERVALS
 from pipelines.source.rds_export.matching import all_match
 
 _BYTES = r"^\\x([0-9a-fA-F]{2})*$"
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _LENGTH = re.compile(r"character\((\d+)\)")
-_INTERVAL = (
-    r"^([-+]?\d+ (years?|mons?|days?)( |$)){0,3}([-+]?\d\d+:\d\d:\d\d(\.\d+)?)?$|^-?infinity$"  # IntervalStyle postgres
-)
-_ELSEWHERE = r"\d\d:\d\d:\d\d(\.\d+)?([+-](0[1-9]|[1-9]\d)|[+-]00:?(0[1-9]|[1-9]\d))"
+_ELSEWHERE = r"\d\d:\d\d:\d\d(\.\d+)?[+-](00:?)?(0[1-9]|[1-9]\d)"
 _RANGES_OF_INSTANTS = frozenset({"tstzrange", "tstzmultirange"})
 
 
@@ -56,22 +55,21 @@ def uuids(column: pa.Array, type: SourceType) -> pa.Array:
 
 
 def padded(column: pa.Array, type: SourceType) -> pa.Array:
-    """char(n) is n characters long, whoever cut its blanks."""
+    """char(n) is n characters long, whoever cut its blanks; in a SQL_ASCII database, n bytes."""
     texts = _texts(column, type)
     length = _LENGTH.fullmatch(type.name)
-    return pc.utf8_rpad(texts, int(length[1]), " ") if length else texts
+    pad = pc.utf8_rpad if type.utf8 else pc.ascii_rpad
+    return pad(texts, int(length[1]), " ") if length else texts
 
 
 def written(column: pa.Array, type: SourceType) -> pa.Array:
     """As PostgreSQL prints it: the export's text. Refused where the text is that of another session's settings."""
     texts = _texts(column, type)
-    element = type.element or type
-    if type.name.startswith("interval") and type.element is None and not all_match(texts, _INTERVAL):
-        raise no_value_of("interval in the style postgres")
-    if element.name == "money":
-        raise CastError("arrays of money depend on the exporting session's currency; exclude it, or use --from live")
-    if _may_hold_instants(element) and _any_match(texts, _ELSEWHERE):
-        raise CastError("its texts are in another time zone than UTC; exclude it, or use --from live")
+    innermost = innermost_of(type)
+    if innermost.name.startswith("interval") and not all_match(texts, INTERVALS):
+        raise lost("its intervals are in another style than postgres")
+    if _may_hold_instants(innermost) and _any_match(texts, _ELSEWHERE):
+        raise lost("its texts are in another time zone than UTC")
     return texts
 
 
@@ -96,7 +94,7 @@ def _decoded(column: pa.Array) -> pa.Array:
     try:
         return column.cast(pa.string())
     except pa.ArrowInvalid:
-        raise CastError("a text in the export is no UTF-8") from None
+        raise lost("a text in the export is no UTF-8") from None
 
 
 def _any_match(texts: pa.Array, pattern: str) -> bool:
