@@ -2,7 +2,7 @@
 
 install     from nothing, or from a half-installed state; a new epoch; capture counts from its last step on
 status      what is wrong, one line each
-upgrade     mends what is wrong, under a new epoch
+upgrade     mends what is wrong, under a new epoch; partitions that were attached, in the same
 uninstall   takes everything away again
 """
 
@@ -24,11 +24,18 @@ from pipelines.migration import Migration
 from pipelines.source.introspect import read_catalog
 from pipelines.source.ledger.control import Control, ledger_exists, read_control, read_lineage, schema_exists
 from pipelines.source.ledger.epoch import read_epoch, write_epoch
-from pipelines.source.ledger.install import clearing_steps, install_steps, last_step, schema_step, uninstall_steps
+from pipelines.source.ledger.install import (
+    adoption_steps,
+    clearing_steps,
+    install_steps,
+    last_step,
+    schema_step,
+    uninstall_steps,
+)
 from pipelines.source.ledger.installed import Installed, other_migrations, read_installed
 from pipelines.source.ledger.relations import blind_tables, read_relations
 from pipelines.source.ledger.schema import is_complete
-from pipelines.source.ledger.status import EPOCH, UPGRADE, Gap, capture_gaps, control_gaps
+from pipelines.source.ledger.status import ADOPT, EPOCH, UPGRADE, Gap, capture_gaps, control_gaps
 from pipelines.source.ledger.steps import Step, connect_writable, run_steps, script
 from pipelines.source.ledger.triggers import TableTriggers, table_triggers
 from pipelines.source.server_error import describe
@@ -115,6 +122,8 @@ def upgrade_capture(migration: Migration, url: str) -> CaptureChange:
         if scene.control is None:
             raise StageError(f"migration {scene.name}: capture is not installed; run `crossover capture … install`")
         status = _status(scene)
+        if status.gaps and all(gap.remedy == ADOPT for gap in status.gaps):
+            return _adopt(scene)
         return _begin(scene) if status.gaps else CaptureChange(changed=False, status=status)
 
 
@@ -214,6 +223,12 @@ def _begin(scene: _Scene) -> CaptureChange:
     run_steps(scene.connection, _clearing(scene))
     _require_whole(scene)
     run_steps(scene.connection, [last_step(scene.name, epoch)])
+    return CaptureChange(changed=True, status=_status(_scene(scene.migration, scene.connection)))
+
+
+def _adopt(scene: _Scene) -> CaptureChange:
+    """Partitions that came, in the epoch that there is: no version begins afresh."""
+    run_steps(scene.connection, adoption_steps(scene.installed(), scene.wanted))
     return CaptureChange(changed=True, status=_status(_scene(scene.migration, scene.connection)))
 
 

@@ -85,11 +85,6 @@ class TableCapture:
     table: Table
     effects: tuple[Effect, ...]
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All that some effect asks for, in the table's order."""
-        return _in_order(self.table, {column for effect in self.effects for column in effect.columns})
-
 
 @dataclass(frozen=True)
 class ItemMode:

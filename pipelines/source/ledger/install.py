@@ -9,7 +9,7 @@ from psycopg.sql import Identifier, Literal
 
 from pipelines.mapping.catalog import TableRef
 from pipelines.source.ledger.control import begin_epoch, switch_off, switch_on
-from pipelines.source.ledger.installed import Installed, InstalledTrigger
+from pipelines.source.ledger.installed import Installed, InstalledFunction, InstalledTrigger
 from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, SCHEMA
 from pipelines.source.ledger.schema import create_statements, drop_statements
 from pipelines.source.ledger.steps import Step
@@ -31,6 +31,20 @@ def install_steps(
     ]
 
 
+def adoption_steps(installed: Installed, tables: Sequence[TableTriggers]) -> list[Step]:
+    """Partitions that were attached since. What changes in them is captured from then on; the rows that they brought
+    are taken for changed, in a later snapshot and under no lock. It is noted in the same transaction."""
+    noted = {table.ref: set(table.members) for table in installed.tables}
+    steps: list[Step] = []
+    for one in tables:
+        new = [member for member in one.relation.members if str(member) not in noted[one.ref]]
+        if new:
+            where = f"table {one.ref}"
+            steps.append(Step(where, tuple(one.trigger_statements(new)), _lock_for_triggers(one)))
+            steps.append(Step(where, (*one.touch_statements(new), _note(one))))
+    return steps
+
+
 def last_step(migration: str, epoch: int) -> Step:
     return Step("capture on", (switch_on(migration, epoch),))
 
@@ -38,11 +52,11 @@ def last_step(migration: str, epoch: int) -> Step:
 def clearing_steps(migration: str, installed: Installed, wanted: Sequence[TableTriggers]) -> list[Step]:
     """Takes away what an earlier mapping, an earlier name of a table or another Crossover left."""
     names = {(member, name) for one in wanted for member in one.relation.members for name in one.trigger_names()}
-    functions = {function.name for one in wanted for function in one.functions()}
+    functions = {name for one in wanted for name in one.function_names()}
     refs = {one.ref for one in wanted}
     stale = [trigger for trigger in installed.triggers if (trigger.ref, trigger.name) not in names]
     forgotten = tuple(_forget(migration, table.ref) for table in installed.tables if table.ref not in refs)
-    drops = tuple(_drop_function(one.name) for one in installed.functions if one.name not in functions)
+    drops = tuple(_drop_function(one) for one in installed.functions if one.name not in functions)
     rest = (*drops, *forgotten)
     return [*_drop_triggers(stale), *([Step("schema crossover", rest)] if rest else [])]
 
@@ -53,7 +67,7 @@ def uninstall_steps(migration: str, installed: Installed, is_last: bool) -> list
         sql.SQL("DELETE FROM {} WHERE migration = {}").format(table, Literal(migration))
         for table in (LOG, MARK, ITEM, BACKFILL, CAPTURED, CONTROL)
     ]
-    drops = [_drop_function(function.name) for function in installed.functions]
+    drops = [_drop_function(function) for function in installed.functions]
     return [
         Step("capture off", (switch_off(migration),)),
         *_drop_triggers(installed.triggers),
@@ -79,15 +93,17 @@ def _lock_for_triggers(one: TableTriggers) -> sql.Composed:
     return sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(_table(one.ref))
 
 
-def _drop_function(name: str) -> sql.Composed:
-    return sql.SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(SCHEMA, name))
+def _drop_function(function: InstalledFunction) -> sql.Composed:
+    return sql.SQL("DROP FUNCTION IF EXISTS {}").format(sql.SQL(function.signature))  # quoted by PostgreSQL
 
 
 def _note(one: TableTriggers) -> sql.Composed:
     """The triggers as PostgreSQL has them now, to tell later whether they still are so."""
     return sql.SQL(
         "INSERT INTO {captured} (migration, schema_name, table_name, definition, triggers, members)"
-        " SELECT {values}, pg_catalog.array_agg(pg_catalog.pg_get_triggerdef(t.oid) ORDER BY t.tgname), {members}"
+        " SELECT {values}, pg_catalog.array_agg(pg_catalog.pg_get_triggerdef(t.oid) ORDER BY t.tgname)"
+        " || ARRAY(SELECT pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p"
+        " WHERE p.pronamespace = {schema}::pg_catalog.regnamespace AND p.proname = ANY ({functions})), {members}"
         " FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {table}::pg_catalog.regclass AND t.tgname = ANY ({names})"
         " ON CONFLICT (migration, schema_name, table_name) DO UPDATE SET definition = EXCLUDED.definition,"
         " triggers = EXCLUDED.triggers, members = EXCLUDED.members"
@@ -97,6 +113,8 @@ def _note(one: TableTriggers) -> sql.Composed:
             [Literal(text) for text in (one.migration, one.ref.schema_name, one.ref.table, one.definition())]
         ),
         members=_texts([str(member) for member in one.relation.members]),
+        schema=Literal(SCHEMA),
+        functions=_texts([function.name for function in one.row_functions()]),
         table=Literal(_table(one.ref).as_string(None)),
         names=_texts(one.trigger_names()),
     )

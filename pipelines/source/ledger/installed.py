@@ -25,7 +25,8 @@ ORDER BY n.nspname, c.relname, t.tgname
 
 _FUNCTIONS: LiteralString = """
 SELECT p.proname AS name, p.prosrc AS body, p.prosecdef AS definer,
-       coalesce(p.proconfig, '{}') AS configuration
+       coalesce(p.proconfig, '{}') AS configuration,
+       p.oid::pg_catalog.regprocedure::pg_catalog.text AS signature, pg_catalog.pg_get_functiondef(p.oid) AS definition
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = %s AND pg_catalog.starts_with(p.proname, %s)
@@ -54,11 +55,14 @@ class InstalledFunction:
     body: str
     definer: bool
     configuration: list[str]
+    signature: str  # as DROP FUNCTION takes it
+    definition: str
 
 
 @dataclass(frozen=True)
 class CapturedTable:
-    """What was noted down when the table's triggers were installed."""
+    """What was noted down when the table's triggers were installed. `triggers`: them and the functions of its rows, as
+    PostgreSQL printed them then."""
 
     schema_name: str
     table_name: str

@@ -39,7 +39,12 @@ def prefix(migration: str) -> str:
 
 def function_name(migration: str, table: TableRef, operation: Operation) -> str:
     """`shop:orders~3fa2b1:update`, in the schema SCHEMA."""
-    return f"{prefix(migration)}{_cut(table.table, _TABLE_BYTES + _HASH_DIGITS + 1, str(table))}:{operation}"
+    return row_function_name(migration, table, operation)
+
+
+def row_function_name(migration: str, table: TableRef, what: str) -> str:
+    """`shop:orders~3fa2b1:key1`, in the schema SCHEMA."""
+    return f"{prefix(migration)}{_cut(table.table, _TABLE_BYTES + _HASH_DIGITS + 1, str(table))}:{what}"
 
 
 def trigger_name(migration: str, table: TableRef, operation: Operation) -> str:

@@ -56,6 +56,7 @@ class SourceRelation:
     row_members: tuple[TableRef, ...]
     virtual: frozenset[str]
     blind: str | None
+    partitioned: bool
 
 
 def read_relations(connection: Connection[TupleRow], refs: Iterable[TableRef]) -> dict[TableRef, SourceRelation]:
@@ -87,7 +88,9 @@ class _Member:
 def _relation(ref: TableRef, members: list[_Member], virtual: Iterable[str]) -> SourceRelation:
     refs = tuple(member.ref for member in members)
     partitioned = members[0].kind == "p"
-    return SourceRelation(ref, refs, refs[:1] if partitioned else refs, frozenset(virtual), _blind(members))
+    return SourceRelation(
+        ref, refs, refs[:1] if partitioned else refs, frozenset(virtual), _blind(members), partitioned
+    )
 
 
 def _blind(members: list[_Member]) -> str | None:

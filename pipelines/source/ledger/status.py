@@ -15,6 +15,7 @@ from pipelines.source.ledger.names import OPERATIONS
 from pipelines.source.ledger.triggers import TableTriggers, TriggerFunction
 
 UPGRADE = "run `crossover capture … upgrade`, which begins a new epoch"
+ADOPT = "run `crossover capture … upgrade`, which takes its rows for changed; the epoch goes on"
 INSTALL = "run `crossover capture … install`"
 
 EPOCH = "epoch"
@@ -71,6 +72,7 @@ def capture_gaps(installed: Installed, wanted: Sequence[TableTriggers]) -> Itera
         yield from _member_gaps(one, table)
         yield from _trigger_gaps(one, table, triggers)
         yield from _function_gaps(one, functions)
+        yield from _row_function_gaps(one, table, functions)
         if table.definition != one.definition():
             yield Gap(f"table {one.ref}", "its triggers were made for another mapping or by another Crossover", UPGRADE)
     yield from _left_over(installed, wanted)
@@ -79,7 +81,11 @@ def capture_gaps(installed: Installed, wanted: Sequence[TableTriggers]) -> Itera
 def _member_gaps(one: TableTriggers, table: CapturedTable) -> Iterator[Gap]:
     now = [str(member) for member in one.relation.members]
     for name in sorted(set(now) - set(table.members)):
-        yield Gap(f"table {one.ref}", f"{name} was attached since; rows that it had then were not captured", UPGRADE)
+        if one.relation.partitioned:
+            problem = f"{name} was attached since; changes of its rows are captured, but rows that it brought are not"
+            yield Gap(f"table {one.ref}", problem, ADOPT)
+        else:
+            yield Gap(f"table {one.ref}", f"{name} inherits since; its rows are not captured", UPGRADE)
     for name in sorted(set(table.members) - set(now)):
         yield Gap(f"table {one.ref}", f"{name} was detached or dropped since, without a trace of its rows", UPGRADE)
 
@@ -109,6 +115,18 @@ def _function_gaps(one: TableTriggers, functions: dict[str, InstalledFunction]) 
             yield Gap(f"table {one.ref}", f"the function crossover.{wanted.name} is missing", UPGRADE)
         elif not _is(found, wanted):
             yield Gap(f"table {one.ref}", f"the function crossover.{wanted.name} is not this Crossover's", UPGRADE)
+
+
+def _row_function_gaps(
+    one: TableTriggers, table: CapturedTable, functions: dict[str, InstalledFunction]
+) -> Iterator[Gap]:
+    """Their text changes where a column that they use is renamed."""
+    for wanted in one.row_functions():
+        found = functions.get(wanted.name)
+        if found is None:
+            yield Gap(f"table {one.ref}", f"the function crossover.{wanted.name} is missing", UPGRADE)
+        elif found.definition not in table.triggers:
+            yield Gap(f"table {one.ref}", f"the function crossover.{wanted.name} is not what was installed", UPGRADE)
 
 
 def _is(found: InstalledFunction, wanted: TriggerFunction) -> bool:

@@ -1,10 +1,15 @@
 """The functions and triggers of one source table.
 
 Row triggers, not statement triggers with transition tables: PostgreSQL gives partitions that are attached later the
-row triggers of their parent, and only a row trigger has a WHEN, which keeps an update of other columns from calling
-anything at all. AFTER, so that they see what BEFORE triggers and generated columns have made of the row.
+row triggers of their parent. AFTER, so that they see what BEFORE triggers and generated columns have made of the row.
+No WHEN: PostgreSQL reads and plans it again in every statement, and a function's expressions once in a session.
 
-What the functions must never do: raise, wait, or read a table, which under SERIALIZABLE can abort the writer.
+What the functions must never do: raise, wait, or read a table, which under SERIALIZABLE can abort the writer. TRUNCATE
+alone reads: it has the table to itself by then, and its rows are seen for the last time.
+
+They run with their owner's rights and the writer's search_path, which to set would cost each row a tenth of all this.
+So all names in them are qualified, those of types and operators, too, and nothing in them (IS DISTINCT FROM, IN,
+BETWEEN, a simple CASE) looks an operator up by itself.
 """
 
 from __future__ import annotations
@@ -17,12 +22,10 @@ from psycopg import sql
 from psycopg.sql import Composable, Composed, Identifier, Literal
 
 from pipelines.errors import SourceError
-from pipelines.items.source_type import Kind
-from pipelines.mapping.capture import CapturePlan, Effect, Log, Mark, TableCapture
-from pipelines.mapping.catalog import Table, TableRef
-from pipelines.source.ledger.key_text import Reference, left_row, link, pinned, source_key
+from pipelines.mapping.capture import CapturePlan, TableCapture
+from pipelines.mapping.catalog import TableRef
+from pipelines.source.ledger.key_text import pinned
 from pipelines.source.ledger.names import (
-    LOG,
     MARK,
     OPERATIONS,
     ROW_OPERATIONS,
@@ -32,11 +35,8 @@ from pipelines.source.ledger.names import (
     trigger_name,
 )
 from pipelines.source.ledger.relations import SourceRelation
-
-_LAST = (Kind.JSON, Kind.ARRAY, Kind.BYTES, Kind.OTHER, Kind.TEXT)
-"""Often large, and then stored apart: compared only where nothing before them differs."""
-
-SEARCH_PATH = "pg_catalog, pg_temp"
+from pipelines.source.ledger.row_functions import RowFunction, row_functions
+from pipelines.source.ledger.touch_writer import TouchWriter, updates
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,12 @@ class TriggerFunction:
     @property
     def configuration(self) -> tuple[str, ...]:
         """As pg_proc.proconfig has it."""
-        return (f"search_path={SEARCH_PATH}", *(f"{name}={value}" for name, value in self.settings))
+        return tuple(f"{name}={value}" for name, value in self.settings)
 
     def create(self) -> Composed:
         settings = [sql.SQL(" SET {} TO {}").format(Identifier(name), Literal(value)) for name, value in self.settings]
         return sql.SQL(
-            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-            " SET search_path TO pg_catalog, pg_temp{} AS {}"
+            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{} AS {}"
         ).format(Identifier(SCHEMA, self.name), Composed(settings), _dollar_quoted(self.body))
 
 
@@ -73,14 +72,21 @@ class TableTriggers:
     def function(self, operation: Operation) -> TriggerFunction:
         types = [type for effect in self.capture.effects for _, type in effect.touch.values]
         body = Composed([_HEAD[operation], *self._touches(operation), sql.SQL("    RETURN NULL;\nEND;\n")])
-        settings = () if operation == "truncate" else pinned(types)
-        return TriggerFunction(function_name(self.migration, self.ref, operation), body.as_string(None), settings)
+        name = function_name(self.migration, self.ref, operation)
+        return TriggerFunction(name, body.as_string(None), pinned(types))
 
     def functions(self) -> tuple[TriggerFunction, ...]:
         return tuple(self.function(operation) for operation in OPERATIONS)
 
+    def row_functions(self) -> tuple[RowFunction, ...]:
+        return row_functions(self.migration, self.capture, self.relation.virtual).distinct()
+
+    def function_names(self) -> frozenset[str]:
+        return frozenset([one.name for one in self.functions()] + [one.name for one in self.row_functions()])
+
     def create_statements(self) -> list[Composed]:
         return [
+            *(function.create() for function in self.row_functions()),
             *(function.create() for function in self.functions()),
             self._grant(),
             *(
@@ -91,9 +97,21 @@ class TableTriggers:
             *(self._enable(member) for member in self.relation.members),
         ]
 
+    def trigger_statements(self, members: Sequence[TableRef]) -> list[Composed]:
+        """Those of partitions that were attached since. PostgreSQL gave them their parent's row triggers."""
+        return [
+            *(self._create_trigger(member, "truncate") for member in members),
+            *(self._enable(member) for member in members),
+        ]
+
+    def touch_statements(self, members: Sequence[TableRef]) -> list[Composed]:
+        """What inserts of all their rows would write."""
+        return [writer.of_rows(member) for member in members for writer in self._writers()]
+
     def definition(self) -> str:
         """A hash of all that would be installed, whatever the partitions are."""
-        texts = [function.create().as_string(None) for function in self.functions()]
+        texts = [function.create().as_string(None) for function in self.row_functions()]
+        texts += [function.create().as_string(None) for function in self.functions()]
         texts += [self._create_trigger(self.ref, operation).as_string(None) for operation in OPERATIONS]
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
@@ -101,46 +119,27 @@ class TableTriggers:
         return tuple(trigger_name(self.migration, self.ref, operation) for operation in OPERATIONS)
 
     def _touches(self, operation: Operation) -> list[Composed]:
-        effects = self.capture.effects
+        writers = self._writers()
         match operation:
             case "truncate":
-                item_types = dict.fromkeys(effect.touch.item_type for effect in effects)
-                return [_mark_whole(self.migration, item_type) for item_type in item_types]
-            case "insert":
-                return [_touch(self.migration, effect.touch, "new") for effect in effects]
-            case "delete":
-                return [self._delete(effect.touch) for effect in effects]
-        return [self._update(effect) for effect in effects]
+                item_types = dict.fromkeys(writer.touch.item_type for writer in writers)
+                left = [writer.of_emptied() for writer in writers if writer.asked.left]
+                return [*left, *(_mark_whole(self.migration, item_type) for item_type in item_types)]
+            case "update":
+                return updates(writers)
+        return [writer.of_one("NEW" if operation == "insert" else "OLD") for writer in writers]
 
-    def _update(self, effect: Effect) -> Composed:
-        written = Composed([self._leave(effect.touch), _touch_both(self.migration, effect.touch)])
-        if all(other.columns == effect.columns for other in self.capture.effects):
-            return written  # the trigger's own WHEN says it
-        return sql.SQL("    IF {} THEN\n{}    END IF;\n").format(self._differ(effect.columns), written)
-
-    def _leave(self, touch: Log | Mark) -> Composable:
-        """Keeps what an old key was made of, where an update leaves that key."""
-        if not isinstance(touch, Log):
-            return sql.SQL("")
-        if not touch.left:
-            return sql.SQL("    left_row := NULL;\n")
-        return sql.SQL("    left_row := CASE WHEN {} THEN {} END;\n").format(
-            self._differ(touch.watched), left_row(touch.left, _of("old"))
-        )
-
-    def _delete(self, touch: Log | Mark) -> Composed:
-        kept = left_row(touch.left, _of("old")) if isinstance(touch, Log) and touch.left else sql.SQL("NULL")
-        return sql.SQL("    left_row := {};\n{}").format(kept, _touch(self.migration, touch, "old"))
+    def _writers(self) -> list[TouchWriter]:
+        functions = row_functions(self.migration, self.capture, self.relation.virtual).effects
+        pairs = zip(self.capture.effects, functions, strict=True)
+        return [TouchWriter(self.migration, effect.touch, asked) for effect, asked in pairs]
 
     def _create_trigger(self, member: TableRef, operation: Operation) -> Composed:
-        each: Composable = sql.SQL("STATEMENT" if operation == "truncate" else "ROW")
-        if operation == "update":
-            each = sql.SQL("ROW WHEN ({})").format(self._differ(self.capture.columns))
-        return sql.SQL("CREATE OR REPLACE TRIGGER {} AFTER {} ON {} FOR EACH {} EXECUTE FUNCTION {}()").format(
+        return sql.SQL("CREATE OR REPLACE TRIGGER {} {} ON {} FOR EACH {} EXECUTE FUNCTION {}()").format(
             Identifier(trigger_name(self.migration, self.ref, operation)),
-            _WORDS[operation],
+            _EVENTS[operation],
             Identifier(member.schema_name, member.table),
-            each,
+            sql.SQL("STATEMENT" if operation == "truncate" else "ROW"),
             Identifier(SCHEMA, function_name(self.migration, self.ref, operation)),
         )
 
@@ -157,13 +156,6 @@ class TableTriggers:
             Identifier(member.schema_name, member.table), sql.SQL(", ").join(enable)
         )
 
-    def _differ(self, columns: Sequence[str]) -> Composed:
-        """Byte by byte: for `=` has 1.0 = 1.00 and '1 month' = '30 days', which are two texts in an item, and json
-        and xml have none."""
-        names = _compared(self.capture.table, columns, self.relation.virtual)
-        rows = [sql.SQL(", ").join([_of(row)(name) for name in names]) for row in ("old", "new")]
-        return sql.SQL("ROW({})::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW({})::pg_catalog.record").format(*rows)
-
 
 def table_triggers(plan: CapturePlan, relations: dict[TableRef, SourceRelation]) -> list[TableTriggers]:
     """Raises SourceError where a key or a join is a column that triggers cannot see."""
@@ -178,79 +170,21 @@ def table_triggers(plan: CapturePlan, relations: dict[TableRef, SourceRelation])
     return [TableTriggers(plan.migration, capture, relations[capture.table.ref]) for capture in plan.tables]
 
 
-def _compared(table: Table, columns: Sequence[str], virtual: frozenset[str]) -> list[str]:
-    """A virtual column changes with the columns that it is made of, which may be any."""
-    wanted = {column.name for column in table.columns} if virtual & set(columns) else set(columns)
-    chosen = [column for column in table.columns if column.name in wanted - virtual]
-    rank = {kind: place for place, kind in enumerate(reversed(_LAST), start=1)}
-    return [column.name for column in sorted(chosen, key=lambda column: rank.get(column.type.kind, 0))]
-
-
-_WORDS: dict[Operation, sql.SQL] = {
-    "insert": sql.SQL("INSERT"),
-    "update": sql.SQL("UPDATE"),
-    "delete": sql.SQL("DELETE"),
-    "truncate": sql.SQL("TRUNCATE"),
+_EVENTS: dict[Operation, sql.SQL] = {
+    "insert": sql.SQL("AFTER INSERT"),
+    "update": sql.SQL("AFTER UPDATE"),
+    "delete": sql.SQL("AFTER DELETE"),
+    "truncate": sql.SQL("BEFORE TRUNCATE"),
 }
 
 _VARIABLES = sql.SQL(
-    "\nDECLARE\n    old_key text;\n    new_key text;\n    old_link text[];\n    new_link text[];\n"
-    "    left_row jsonb;\nBEGIN\n"
+    "\nDECLARE\n    old_key pg_catalog.text;\n    new_key pg_catalog.text;\n"
+    "    old_link pg_catalog.text[];\n    new_link pg_catalog.text[];\n    left_row pg_catalog.jsonb;\nBEGIN\n"
 )
-_HEAD: dict[Operation, sql.SQL] = dict.fromkeys(ROW_OPERATIONS, _VARIABLES) | {"truncate": sql.SQL("\nBEGIN\n")}
-
-
-def _of(row: str) -> Reference:
-    record = sql.SQL("OLD.{}") if row == "old" else sql.SQL("NEW.{}")
-    return lambda column: record.format(Identifier(column))
-
-
-def _value(touch: Log | Mark, row: str) -> Composable:
-    return source_key(touch.key, _of(row)) if isinstance(touch, Log) else link(touch.link, _of(row))
-
-
-def _variable(touch: Log | Mark, row: str) -> Identifier:
-    return Identifier(f"{row}_{'key' if isinstance(touch, Log) else 'link'}")
-
-
-def _assign(touch: Log | Mark, row: str) -> Composed:
-    return sql.SQL("    {} := {};\n").format(_variable(touch, row), _value(touch, row))
-
-
-def _touch(migration: str, touch: Log | Mark, row: str) -> Composed:
-    """Of an insert or a delete. A key or a link with a NULL touches nothing."""
-    insert = _append(migration, touch, row) if isinstance(touch, Log) else _leave_mark(migration, touch, (row,))
-    guarded = sql.SQL("    IF {} IS NOT NULL THEN\n{}    END IF;\n").format(_variable(touch, row), insert)
-    return Composed([_assign(touch, row), guarded])
-
-
-def _touch_both(migration: str, touch: Log | Mark) -> Composed:
-    assigned = Composed([_assign(touch, "old"), _assign(touch, "new")])
-    if isinstance(touch, Log):
-        write = sql.SQL(
-            "    IF old_key IS NOT NULL AND old_key IS DISTINCT FROM new_key THEN\n{old}        left_row := NULL;\n"
-            "    END IF;\n"
-            "    IF new_key IS NOT NULL THEN\n{new}    END IF;\n"
-        ).format(new=_append(migration, touch, "new"), old=_append(migration, touch, "old"))
-    else:
-        write = sql.SQL(
-            "    IF old_link IS NOT DISTINCT FROM new_link THEN\n        old_link := NULL;\n    END IF;\n"
-            "    IF old_link IS NOT NULL OR new_link IS NOT NULL THEN\n{}    END IF;\n"
-        ).format(_leave_mark(migration, touch, ("old", "new")))
-    return Composed([assigned, write])
-
-
-def _append(migration: str, touch: Log, row: str) -> Composed:
-    return sql.SQL(
-        "        INSERT INTO {} (migration, item_type, source_key, old) VALUES ({}, {}, {}, left_row);\n"
-    ).format(LOG, Literal(migration), Literal(touch.item_type), _variable(touch, row))
-
-
-def _leave_mark(migration: str, touch: Mark, rows: Sequence[str]) -> Composed:
-    links = sql.SQL(", ").join([_variable(touch, row) for row in rows])
-    return sql.SQL("        INSERT INTO {} (migration, item_type, path, {}) VALUES ({}, {}, {}, {});\n").format(
-        MARK, links, Literal(migration), Literal(touch.item_type), Literal(".".join(touch.path)), links
-    )
+_HEAD: dict[Operation, sql.SQL] = dict.fromkeys(ROW_OPERATIONS, sql.SQL("\nBEGIN\n")) | {
+    "update": _VARIABLES,
+    "truncate": sql.SQL("\nBEGIN\n"),
+}
 
 
 def _mark_whole(migration: str, item_type: str) -> Composed:
