@@ -14,13 +14,20 @@ import psycopg
 from pipelines.deliver.deliverer import LEASE_SECONDS, Deliverer
 from pipelines.deliver.drain import MOST_TRIES, Drain, Drained
 from pipelines.deliver.opened import opened_deliverer, opened_ledger
+from pipelines.deliver.reading import read
+from pipelines.deliver.sweep import Swept, sweep
+from pipelines.deliver.writes import writes
 from pipelines.progress import Progress
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.tables import create_tables
-from pipelines.target.client import dynamodb_client
+from pipelines.target.client import Address, dynamodb_client
+from pipelines.target.conditional_write import Answered, ConditionalWriter
+from pipelines.target.scan import Scanner
+from pipelines.target.wire import Wire
 from tests.captured_shop import Captured
 
 EPOCH = 2**40
+LEASES_END = "UPDATE crossover.item SET lease_until = NULL"
 
 SCHEMA = """
 CREATE TABLE orders (id int PRIMARY KEY, customer int, note text, draft bool NOT NULL DEFAULT false);
@@ -28,6 +35,11 @@ CREATE TABLE lines (order_id int REFERENCES orders ON DELETE CASCADE, n int, pro
 CREATE TABLE products (id int PRIMARY KEY, name text);
 CREATE TABLE seats (id int PRIMARY KEY, place text, guest text);
 """
+
+WRITTEN_SHOP = SCHEMA.replace("ON DELETE CASCADE", "ON DELETE CASCADE ON UPDATE CASCADE").replace(
+    "place text", "place text UNIQUE DEFERRABLE"
+)
+"""For `tests.shop_writer`: a seat has one guest at a time, and guests can swap seats in one statement."""
 
 MAPPING = """
 migration: small
@@ -85,6 +97,31 @@ class Delivering:
             f" WHERE item_type = '{item_type}' AND source_key = '{source_key(id)}'"
         )
         return tuple(row)
+
+
+def held_back(shop: Delivering, item_type: str, *ids: int) -> Callable[[], list[Answered]]:
+    """The writes that a relay would send now; called, they are sent."""
+    with shop.deliverer() as deliverer:
+        item = deliverer.plan.item(item_type)
+        readings = read(deliverer.session, item, [source_key(id) for id in ids])
+    wanted = [one.write for reading in readings for one in writes(item, reading)]
+
+    def send() -> list[Answered]:
+        with Wire(Address.of(dynamodb_client()), 1) as wire:
+            return [ConditionalWriter(wire).write(write, time.monotonic() + 60) for write in wanted]
+
+    return send
+
+
+def swept(shop: Delivering, wait_seconds: float = -1.0) -> Swept:
+    """Below zero: tombstones of this moment, too."""
+    keys = {"orders": ("pk", "sk"), "seats": ("pk",)}
+    with (
+        shop.session() as session,
+        Wire(Address.of(dynamodb_client()), 1) as wire,
+        Progress("sweep", None, "items") as progress,
+    ):
+        return sweep(session, keys, Scanner(wire), ConditionalWriter(wire), progress, wait_seconds)
 
 
 def _briefly(seconds: float) -> None:

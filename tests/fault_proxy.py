@@ -1,7 +1,8 @@
 """A DynamoDB endpoint that fails on purpose: an HTTP proxy on 127.0.0.1 in front of a good one.
 
 No stand-in throttles, leaves items unprocessed or loses answers by itself. Only the actions that it is told of are
-disturbed. The proxy notes which items it told the client were written, in the order in which they were.
+disturbed. The proxy notes which items it told the client were written, in the order in which they were, and which
+were written at all.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ class Fault(Enum):
     TRUNCATED = auto()  # the server has acted, half of the answer comes
     DAMAGED = auto()  # the server has acted, the answer does not fit its checksum
     LATE = auto()  # the connection is reset, and after `slow_seconds` the server acts
+    DOUBLED = auto()  # the server acts, and after `slow_seconds` once more
 
 
-BATCH_FAULTS = tuple(fault for fault in Fault if fault is not Fault.LATE)
+BATCH_FAULTS = tuple(fault for fault in Fault if fault not in (Fault.LATE, Fault.DOUBLED))
 PUT_FAULTS = tuple(fault for fault in Fault if fault not in (Fault.SOME_UNPROCESSED, Fault.ALL_UNPROCESSED))
 
 
@@ -63,6 +65,7 @@ class FaultProxy:
     slow_seconds: float = 1.0
     actions: tuple[str, ...] = ("BatchWriteItem",)
     acknowledged: list[dict[str, Any]] = field(default_factory=list)  # items, as often as acknowledged
+    landed: list[dict[str, Any]] = field(default_factory=list)  # items of PutItem, as often as written
     met: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -131,35 +134,51 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.RESET_BEFORE:
                 self._reset()
             case Fault.RESET_AFTER:
-                self._forward(body)
+                self._act(document, body)
                 self._reset()
             case Fault.SLOW:
-                answer = self._forward(body)
+                answer = self._act(document, body)
                 time.sleep(self.server.proxy.slow_seconds)
                 self._answer(*answer)
             case Fault.LATE:
                 self._reset()
-                late = threading.Thread(target=self._arrive_late, args=(body,), daemon=True)
-                self.server.proxy.late.append(late)
-                late.start()
+                self._repeat_late(document, body)
+            case Fault.DOUBLED:
+                self._through(document, body)
+                self._repeat_late(document, body)
             case Fault.TRUNCATED:
-                self._truncated(*self._forward(body))
+                self._truncated(*self._act(document, body))
             case Fault.DAMAGED:
-                status, content = self._forward(body)
+                status, content = self._act(document, body)
                 self._answer(status, content + b" ", checksum=zlib.crc32(content))
             case str() as code:
                 self._refuse(400, code)
 
     def _through(self, document: dict[str, Any], body: bytes) -> None:
         with self.server.proxy.order:
-            status, content = self._forward(body)
+            status, content = self._forward_and_note(document, body)
             if status == 200:
                 self._note(document)
         self._answer(status, content)
 
-    def _arrive_late(self, body: bytes) -> None:
-        time.sleep(self.server.proxy.slow_seconds)
-        self._forward(body)
+    def _act(self, document: dict[str, Any], body: bytes) -> tuple[int, bytes]:
+        with self.server.proxy.order:
+            return self._forward_and_note(document, body)
+
+    def _forward_and_note(self, document: dict[str, Any], body: bytes) -> tuple[int, bytes]:
+        status, content = self._forward(body)
+        if status == 200 and "Item" in document:
+            self.server.proxy.landed.append(document["Item"])
+        return status, content
+
+    def _repeat_late(self, document: dict[str, Any], body: bytes) -> None:
+        def arrive() -> None:
+            time.sleep(self.server.proxy.slow_seconds)
+            self._act(document, body)
+
+        late = threading.Thread(target=arrive, daemon=True)
+        self.server.proxy.late.append(late)
+        late.start()
 
     def _some_unprocessed(self, document: dict[str, Any]) -> None:
         ((table, puts),) = document["RequestItems"].items()

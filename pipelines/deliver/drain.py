@@ -16,6 +16,7 @@ from itertools import groupby
 
 from pipelines.deliver.deliverer import Deliverer
 from pipelines.deliver.outcome import Result
+from pipelines.deliver.reading import all_tables
 from pipelines.errors import TargetError
 from pipelines.progress import Progress
 from pipelines.source.ledger.compaction import compact
@@ -102,10 +103,15 @@ class Drain:
     def _gather(self) -> None:
         """Marks become log rows, log rows become item rows."""
         session = self._deliverer.session
-        while expanded := expand_marks(session.connection, self._deliverer.plan).marks:
+        while expanded := self._expand():
             self._tally.marks += expanded
         while compact(session.connection, session.migration).rows:
             pass
+
+    def _expand(self) -> int:
+        plan = self._deliverer.plan
+        with self._deliverer.session.looking_into(all_tables(plan)) as connection:
+            return expand_marks(connection, plan).marks
 
     def _pass(self) -> tuple[int, int]:
         """Over all that is undelivered once: how many items were settled, how many others are to be seen to again."""

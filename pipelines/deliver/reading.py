@@ -10,14 +10,16 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pipelines.mapping.capture import root_touch
-from pipelines.mapping.catalog import TableRef
+from pipelines.mapping.catalog import Relation, TableRef
 from pipelines.mapping.outcome import Absent, OnlineItem, Outcome
-from pipelines.mapping.plan import ItemPlan, walk
+from pipelines.mapping.plan import ItemPlan, MigrationPlan, walk
 from pipelines.source.ledger.item_row import LeftKey, keys_kept, merged, olds_in_log
 from pipelines.source.ledger.left_keys import left_keys
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.version import read_versions
 from pipelines.source.online import read_items
+
+_LOCKABLE = frozenset({Relation.TABLE, Relation.PARTITIONED})
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,12 @@ def read(session: LedgerSession, item: ItemPlan, source_keys: Sequence[str]) -> 
 
 
 def tables_of(item: ItemPlan) -> list[TableRef]:
-    return list(dict.fromkeys(row.table.ref for row in walk(item.root)))
+    """Those that can be locked: not materialized views, nor foreign tables."""
+    return list(dict.fromkeys(row.table.ref for row in walk(item.root) if row.table.relation in _LOCKABLE))
+
+
+def all_tables(plan: MigrationPlan) -> list[TableRef]:
+    return list(dict.fromkeys(ref for item in plan.items for ref in tables_of(item)))
 
 
 def _told(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.deliver.outcome import Result
-from pipelines.deliver.reading import Reading
+from pipelines.deliver.reading import Reading, all_tables
 from pipelines.deliver.writes import Wanted
 from pipelines.mapping.outcome import Rejected
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
@@ -59,7 +59,7 @@ def _verdict(one: Tried, now: Now | None) -> Verdict:
 
 def _now(session: LedgerSession, plan: MigrationPlan, item: ItemPlan, refused: Sequence[Tried]) -> dict[str, Now]:
     read = {one.reading.source_key: one.reading.version for one in refused}
-    with session.snapshot(()) as connection:
+    with session.snapshot(all_tables(plan)) as connection:
         versions = read_versions(connection, session.migration, item.name, list(read))
         marked = open_marks(connection, plan).get(item.name, frozenset())
     return {key: Now(versions[key], versions[key] != version or key in marked) for key, version in read.items()}

@@ -6,23 +6,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from pipelines.capture import upgrade_capture
 from pipelines.deliver.reading import read
-from pipelines.deliver.writes import writes
 from pipelines.errors import StageError
 from pipelines.source.ledger.claim import Lease, claim
 from pipelines.target.conditional_write import ConditionalWriter, Sent
-from tests.captured_shop import captured, opened
+from tests.captured_shop import captured
 from tests.delivered_shop import (
     EPOCH,
+    LEASES_END,
     MAPPING,
     SCHEMA,
     Delivering,
     assert_equal_stores,
     between,
+    held_back,
     live,
     put,
     source_key,
@@ -33,8 +33,6 @@ from tests.delivered_shop import (
 from tests.fault_proxy import Fault, FaultProxy
 
 pytestmark = pytest.mark.integration
-
-LEASES_END = "UPDATE crossover.item SET lease_until = NULL"
 
 
 @pytest.fixture
@@ -89,32 +87,10 @@ def test_an_update_between_read_and_mark_stays_undelivered(shop: Delivering, mon
     assert_equal_stores(shop)
 
 
-def test_a_relay_that_died_after_its_write_is_followed_by_one_that_marks(
-    shop: Delivering, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """[mark after crash]"""
-    shop.run("INSERT INTO orders VALUES (1, 1)")
-
-    def die() -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        between(patch, "pipelines.deliver.deliverer", "mark_delivered", die)
-        with pytest.raises(KeyboardInterrupt), shop.deliverer() as deliverer:
-            deliverer.deliver("order", [source_key(1)])
-    assert shop.item("order", 1)[1] is None
-    assert versions("orders") == {"C1/O1": EPOCH + 1}
-    with shop.deliverer() as deliverer:
-        assert deliverer.deliver("order", [source_key(1)]).busy == (source_key(1),)
-    shop.run(LEASES_END)
-    assert shop.drain().counts["done"] == 1
-    assert shop.item("order", 1)[1] == EPOCH + 1
-
-
 def test_an_older_put_that_comes_late_changes_nothing(shop: Delivering) -> None:
     """Neither over a newer item nor over a tombstone. [newer wins; tombstone also where there is nothing]"""
     shop.run("INSERT INTO orders VALUES (1, 1, 'old'), (2, 1, NULL)")
-    late = _held_back(shop, "order", 1, 2)
+    late = held_back(shop, "order", 1, 2)
     shop.run("UPDATE orders SET note = 'new' WHERE id = 1", "DELETE FROM orders WHERE id = 2")
     shop.drain()
     before = stored("orders")
@@ -123,45 +99,11 @@ def test_an_older_put_that_comes_late_changes_nothing(shop: Delivering) -> None:
     assert_equal_stores(shop)
 
 
-def test_a_foreign_item_is_never_overwritten(shop: Delivering) -> None:
-    """[`attribute_not_exists(_v)` clobbers foreign items]"""
-    foreign = {"pk": {"S": "C1"}, "sk": {"S": "O1"}, "theirs": {"S": "x"}}
-    put("orders", foreign)
-    shop.run("INSERT INTO orders VALUES (1, 1), (2, 1)")
-    drained = shop.drain()
-    assert stored("orders")["C1/O1"] == foreign
-    assert [one.source_key for one in drained.set_apart] == [source_key(1)]
-    assert drained.counts["conflict"] == 1
-    _, delivered, _, attempts, error, leased = shop.item("order", 1)
-    assert (delivered, attempts, leased) == (None, 1, None)
-    assert error.startswith("conflict")
-    shop.run("DELETE FROM orders WHERE id = 1")
-    shop.drain()
-    assert stored("orders")["C1/O1"] == foreign
-
-
-def test_a_version_above_the_ledger_is_a_conflict(shop: Delivering) -> None:
-    """[refused is not delivered; a too-high version hides for ever]"""
-    shop.run("INSERT INTO orders VALUES (1, 1)")
-    put("orders", {"pk": {"S": "C1"}, "sk": {"S": "O1"}, "_v": {"N": str(EPOCH * 9)}})
-    drained = shop.drain()
-    assert drained.counts["conflict"] == 1
-    assert shop.item("order", 1)[1] is None
-
-
-def test_equal_version_and_other_content_is_a_conflict(shop: Delivering) -> None:
-    """[refused is not delivered]"""
-    shop.run("INSERT INTO orders VALUES (1, 1)")
-    put("orders", {"pk": {"S": "C1"}, "sk": {"S": "O1"}, "note": {"S": "?"}, "_v": {"N": str(EPOCH + 1)}})
-    assert shop.drain().counts["conflict"] == 1
-    assert shop.item("order", 1)[1] is None
-
-
 def test_equal_version_and_other_content_under_a_mark_is_judged_again(shop: Delivering) -> None:
     """A snapshot that was read while a mark was open shows the new name at the old version."""
     shop.run("INSERT INTO products VALUES (7, 'old')", "INSERT INTO orders VALUES (1, 1)",
              "INSERT INTO lines VALUES (1, 1, 7)")  # fmt: skip
-    _held_back(shop, "order", 1)()
+    held_back(shop, "order", 1)()
     shop.run(LEASES_END, "UPDATE products SET name = 'new'")
     with shop.deliverer() as deliverer:
         counts = deliverer.deliver("order", [source_key(1)]).counts()
@@ -198,26 +140,6 @@ def test_a_key_that_is_left_after_the_claim_gets_its_tombstone(
     assert_equal_stores(shop)
     shop.drain()
     assert_equal_stores(shop)
-
-
-def test_two_rows_hold_one_key_over_time(shop: Delivering) -> None:
-    """[a tombstone of another row has a higher version than the row that takes the key]"""
-    shop.run("INSERT INTO seats VALUES (1, 'A', 'Ann'), (2, 'B', 'Bob')")
-    shop.run(*[f"UPDATE seats SET guest = 'Ann {n}' WHERE id = 1" for n in range(5)])
-    shop.drain()
-    late = _held_back(shop, "seat", 1)
-    shop.run(LEASES_END, "DELETE FROM seats WHERE id = 1")
-    shop.drain()
-    shop.run("UPDATE seats SET place = 'A' WHERE id = 2")
-    drained = shop.drain()
-    assert drained.set_apart == ()
-    assert drained.counts["taken_over"] == 1
-    assert_equal_stores(shop)
-    assert stored("seats")["A"]["_s"] == {"S": source_key(2)}
-    shop.run("DELETE FROM seats WHERE id = 2")
-    shop.drain()
-    late()
-    assert live("seats") == {}
 
 
 def test_many_rows_that_held_one_key_are_all_done_with(shop: Delivering) -> None:
@@ -328,22 +250,6 @@ def test_rows_and_versions_are_of_one_snapshot(shop: Delivering, monkeypatch: py
     assert_equal_stores(shop)
 
 
-def test_a_truncate_waits_for_the_reading(shop: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
-    """[TRUNCATE does not obey snapshots: the rows would be gone, at the old version]"""
-    shop.run("INSERT INTO orders VALUES (1, 1)", "INSERT INTO lines VALUES (1, 1, NULL)")
-
-    def truncate() -> None:
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            shop.run("SET lock_timeout = '50ms'; TRUNCATE lines")
-
-    between(monkeypatch, "pipelines.deliver.reading", "read_versions", truncate)
-    shop.drain()
-    assert_equal_stores(shop)
-    shop.run("TRUNCATE lines")
-    shop.drain()
-    assert_equal_stores(shop)
-
-
 def test_nothing_is_sent_after_the_lease_ends(shop: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.run("INSERT INTO orders VALUES (1, 1)")
     between(monkeypatch, "pipelines.deliver.deliverer", "read", lambda: time.sleep(0.25))
@@ -368,23 +274,6 @@ def test_nothing_is_delivered_before_capture_is_on_or_under_another_mapping(shop
     with pytest.raises(StageError, match="another one was installed"):
         shop.drain()
     assert stored("orders") == {}
-
-
-def test_a_mapping_upgrade_under_way_stops_the_old_relay_and_begins_an_epoch(
-    shop: Delivering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.run("INSERT INTO orders VALUES (1, 1)")
-    shop.drain()
-    other = opened(tmp_path, MAPPING.replace("table: seats, from", "table: seats, exclude: [guest], from"))
-    shop.run("UPDATE orders SET note = 'x' WHERE id = 1")
-    url = shop.shop.url
-    between(monkeypatch, "pipelines.deliver.deliverer", "mark_delivered", lambda: upgrade_capture(other, url))
-    with pytest.raises(StageError, match="epoch 2 of small has begun"), shop.deliverer() as deliverer:
-        deliverer.deliver("order", [source_key(1)])
-    shop.run(LEASES_END)
-    upgraded = Delivering(type(shop.shop)(url, other))
-    assert upgraded.drain().counts["written"] == 1
-    assert versions("orders") == {"C1/O1": 2 * EPOCH + 2}
 
 
 def test_an_earlier_crossovers_ledger_is_a_gap_that_an_upgrade_mends(shop: Delivering) -> None:
@@ -416,17 +305,3 @@ def test_a_claim_folds_once_whatever_compaction_holds(shop: Delivering) -> None:
     assert {left.left for left in reading.left} == {EPOCH + 4}
     assert {left.key for left in reading.kept} == {f'{{"pk":{{"S":"C{n}"}},"sk":{{"S":"O6"}}}}' for n in (1, 2, 3)}
     assert shop.item("order", 6)[0] == 3
-
-
-def _held_back(shop: Delivering, item_type: str, *ids: int) -> Any:
-    """The writes that a relay would send now; called, they are sent."""
-    with shop.deliverer() as deliverer:
-        item = deliverer.plan.item(item_type)
-        readings = read(deliverer.session, item, [source_key(id) for id in ids])
-    wanted = [one.write for reading in readings for one in writes(item, reading)]
-
-    def send() -> Any:
-        with shop.deliverer() as deliverer:
-            return [deliverer._writer.write(write, time.monotonic() + 60) for write in wanted]
-
-    return send

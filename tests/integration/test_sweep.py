@@ -9,22 +9,17 @@ import boto3
 import pytest
 
 from pipelines.cli import run
-from pipelines.deliver import sweep as sweep_module
 from pipelines.deliver.sweep import WAIT_SECONDS, Swept
 from pipelines.errors import StageError
-from pipelines.progress import Progress
 from pipelines.source.ledger.backfills import begin_backfill, finish_backfill
 from pipelines.source.ledger.control import read_control
 from pipelines.target.client import Address, dynamodb_client
 from pipelines.target.conditional_write import ConditionalWriter
-from pipelines.target.scan import Scanner
 from pipelines.target.wire import Wire
 from tests.captured_shop import captured
-from tests.delivered_shop import EPOCH, MAPPING, SCHEMA, Delivering, put, stored, tables
+from tests.delivered_shop import EPOCH, MAPPING, SCHEMA, Delivering, put, stored, swept, tables
 
 pytestmark = pytest.mark.integration
-
-KEYS = {"orders": ("pk", "sk"), "seats": ("pk",)}
 
 
 @pytest.fixture
@@ -37,15 +32,6 @@ def shop(database_url: str, tmp_path: Path, dynamodb_environment: str) -> Delive
     return shop
 
 
-def sweep(shop: Delivering, wait_seconds: float = -1.0) -> Swept:
-    with (
-        shop.session() as session,
-        Wire(Address.of(dynamodb_client()), 1) as wire,
-        Progress("sweep", None, "items") as progress,
-    ):
-        return sweep_module.sweep(session, KEYS, Scanner(wire), ConditionalWriter(wire), progress, wait_seconds)
-
-
 def sweeps(shop: Delivering) -> int:
     with shop.session() as session:
         control = read_control(session.connection, "small")
@@ -56,9 +42,9 @@ def sweeps(shop: Delivering) -> int:
 def test_only_tombstones_that_are_old_enough_go(shop: Delivering) -> None:
     """[late put after sweep: a stale put resurrects the item]"""
     put("seats", {"pk": {"S": "theirs"}, "_deleted": {"BOOL": True}})
-    assert sweep(shop, WAIT_SECONDS) == Swept(young=1)
+    assert swept(shop, WAIT_SECONDS) == Swept(young=1)
     assert "C1/O1" in stored("orders")
-    assert sweep(shop) == Swept(removed=1)
+    assert swept(shop) == Swept(removed=1)
     assert set(stored("orders")) == {"C1/O2"}
     assert set(stored("seats")) == {"theirs"}
     assert sweeps(shop) == 2
@@ -74,7 +60,7 @@ def test_a_tombstone_that_was_replaced_meanwhile_stays(shop: Delivering, monkeyp
         return real(self, table, key, version)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ConditionalWriter, "sweep", raced)
-    assert sweep(shop) == Swept(raced=1)
+    assert swept(shop) == Swept(raced=1)
     assert stored("orders")["C1/O1"]["_v"] == {"N": str(EPOCH + 3)}
 
 
@@ -91,13 +77,13 @@ def test_backfills_and_sweeps_exclude_each_other(shop: Delivering) -> None:
         begin_backfill(session, "run-1", 0)
         begin_backfill(session, "run-1", 0)
         with pytest.raises(StageError, match="backfill run-1 is not finished"):
-            sweep(shop)
+            swept(shop)
         finish_backfill(session, "run-1")
         with pytest.raises(StageError, match="run-1 ended less than 70 minutes ago"):
-            sweep(shop, WAIT_SECONDS)
+            swept(shop, WAIT_SECONDS)
         assert sweeps(shop) == 0
         time.sleep(0.01)
-        sweep(shop, 0)
+        swept(shop, 0)
         with pytest.raises(StageError, match="swept since the snapshot"):
             begin_backfill(session, "run-2", 0)
         begin_backfill(session, "run-2", 1)
