@@ -44,6 +44,18 @@ def aws_region(session: Session, whose: str) -> str:
     return region
 
 
+def no_answer(error: BotoCoreError, whose: str, unreachable: str) -> str | None:
+    """What keeps every service from answering, in words for the user; None where it is something else.
+
+    `whose` TLS certificate, `S3's`; `unreachable`: `S3 cannot be reached; check AWS_ENDPOINT_URL_S3`.
+    """
+    if isinstance(error, NO_CREDENTIALS):
+        return "no usable AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    if isinstance(error, exceptions.SSLError):
+        return f"{whose} TLS certificate is not accepted; check the URL, or set AWS_CA_BUNDLE"
+    return f"{unreachable}, AWS_REGION and the network" if isinstance(error, UNREACHABLE) else None
+
+
 def origin(endpoint: str) -> str:
     """Scheme, host and port of a URL: what a message may show of it."""
     parts = urlsplit(endpoint)

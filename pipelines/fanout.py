@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.errors import CrossoverError, WarehouseError
 from pipelines.spark import require_shared, share_settings
+from pipelines.warehouse.hold import Hold, LostLockError, current_hold
 from pipelines.warehouse.place import Place
 
 T = TypeVar("T")
@@ -86,13 +87,14 @@ class SparkFanOut:
         stop_flag.remove()
         share_settings(self._spark)
         require_shared(self._spark, stop_flag.parent)
+        hold = current_hold()
         outcome: list[list[tuple[R | None, CrossoverError | None]]] = []
         failure: list[BaseException] = []
 
         def job() -> None:
             try:
                 rdd = self._spark.sparkContext.parallelize(list(tasks), len(tasks))
-                obedient: _Obedient[T, R] = _Obedient(work, stop_flag)
+                obedient: _Obedient[T, R] = _Obedient(work, stop_flag, hold)
                 outcome.append(rdd.map(obedient).collect())
             except BaseException as error:
                 failure.append(error)
@@ -107,7 +109,8 @@ class SparkFanOut:
                 # who ends a whole process group ends Java too; our own signal may come a moment after its death
                 time.sleep(_SIGNAL_SECONDS)
         interrupted = interrupts.obeyed
-        stop_flag.remove()
+        with contextlib.suppress(CrossoverError):  # the next run removes it too; the outcome must not be lost over it
+            stop_flag.remove()
         if failure:
             raise KeyboardInterrupt if interrupted else failure[0]
         errors = [error for _, error in outcome[0] if error is not None]
@@ -161,16 +164,18 @@ def _await(ended: threading.Event, interrupts: _Interrupts, stop_flag: Place, on
                 on_poll()
                 next_poll = time.monotonic() + _POLL_SECONDS
     except BaseException:
-        stop_flag.write_atomically("")
+        with contextlib.suppress(CrossoverError):  # what came first says more
+            stop_flag.write_atomically("")
         raise
 
 
 class _Obedient(Generic[T, R]):
     """Runs in the Python worker: skips when told to stop, and brings errors meant for the user home as values."""
 
-    def __init__(self, work: Callable[[T], R], stop_flag: Place) -> None:
+    def __init__(self, work: Callable[[T], R], stop_flag: Place, hold: Hold | None) -> None:
         self._work = work
         self._stop_flag = stop_flag
+        self._hold = hold
 
     def __call__(self, task: T) -> tuple[R | None, CrossoverError | None]:
         if threading.current_thread() is threading.main_thread():
@@ -178,7 +183,11 @@ class _Obedient(Generic[T, R]):
         if self._stop_flag.is_file():
             return None, None
         try:
+            if self._hold is not None:
+                self._hold.require()
             return self._work(task), None
+        except LostLockError as error:
+            return None, error  # without the flag, which would stop the run that has the lock now
         except CrossoverError as error:
             return None, self._stopped_by(error)
         except OSError as error:

@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pyspark.sql import SparkSession
 from pipelines.errors import StageError, WarehouseError
 from pipelines.settings import S3_KMS_KEY, SPARK_MASTER, WAREHOUSE, optional
 from pipelines.warehouse.place import Place
+from pipelines.warehouse.probe import probe_in
 
 MINIMUM_JAVA = 17
 
@@ -67,13 +67,10 @@ def require_shared(spark: SparkSession, folder: Place) -> None:
     """Raises WarehouseError where some executor does not see a folder of this machine; it asks a few tasks."""
     if folder.local is None or is_local(spark):
         return
-    probe = folder / f".probe-{secrets.token_hex(4)}"
-    probe.write_atomically("")
-    try:
+    with probe_in(folder) as probe:
+        probe.write_atomically("")
         tasks = 2 * spark.sparkContext.defaultParallelism
         seen = spark.sparkContext.parallelize(range(tasks), tasks).map(lambda _: probe.is_file()).collect()
-    finally:
-        probe.remove()
     if not all(seen):
         raise WarehouseError(
             f"{folder}: not every executor of {spark.sparkContext.master} sees this folder; "

@@ -19,6 +19,7 @@ from pipelines.diff.verdict import Verdict, judge
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.items.bucket import bucket_of
 from pipelines.warehouse.dataset import RECORDS, bucket_files, reject_batches
+from pipelines.warehouse.hold import Hold
 from pipelines.warehouse.manifest import Verdicts
 from pipelines.warehouse.place import Place
 from pipelines.warehouse.scratch import scratch_folder
@@ -34,11 +35,13 @@ class CompareBucket:
     buckets: int
     has_rejects: bool
     sensitive: Mapping[str, Sensitive]  # per item type
+    hold: Hold | None = None  # of the stage's lock
 
     def __call__(self, bucket: int) -> BucketAccount:
         """Returns at once where an earlier attempt has closed the bucket's account.
 
-        Raises AccountsError, and WarehouseError where a file cannot be read or the join has no room.
+        Raises AccountsError, WarehouseError where a file cannot be read or the join has no room, and LostLockError
+        before the account is closed.
         """
         account = read_account(self.folder, bucket)
         if account is not None:
@@ -50,6 +53,8 @@ class CompareBucket:
                 f"diff, bucket {bucket}: {self.source} or {self.target} cannot be read, or the disk is full "
                 f"({type(error).__name__})"
             ) from None
+        if self.hold is not None:
+            self.hold.require()
         write_account(self.folder, account)
         return account
 

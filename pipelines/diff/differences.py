@@ -79,7 +79,11 @@ class DifferenceWriter:
 
     def __enter__(self) -> DifferenceWriter:
         self._file = self.place.writing()
-        self._writer = pq.ParquetWriter(self._file.sink, DIFFERENCE_SCHEMA, compression="zstd")
+        try:
+            self._writer = pq.ParquetWriter(self._file.sink, DIFFERENCE_SCHEMA, compression="zstd")
+        except BaseException:
+            self._file.abort()
+            raise
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ from pipelines.mapping.compile import compile_mapping
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.drift import require_same_schema
+from pipelines.warehouse.hold import current_hold
 from pipelines.warehouse.layout import MANIFEST, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
@@ -154,6 +155,7 @@ def _work(migration: Migration, folder: Place, sides: _Sides) -> CompareBucket:
         buckets=sides.records.buckets,
         has_rejects=sides.records.rejects > 0,
         sensitive={item.name: Sensitive(item.sensitive) for item in plan.items},
+        hold=current_hold(),
     )
 
 

@@ -15,6 +15,7 @@ from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.target.client import Address, dynamodb_client
 from pipelines.warehouse.dataset import RECORDS, count_rows
+from pipelines.warehouse.hold import current_hold
 from pipelines.warehouse.layout import MANIFEST, discard, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import DumpManifest, RecordsManifest
@@ -52,7 +53,9 @@ def dump_tables(
         plan = _begin(folder, wanted, resume=resume, any_segments=segments is None)
         if (folder / MANIFEST).is_file():
             return read_manifest(folder, DumpManifest, migration.mapping_hash)
-        work = ReadSegment(address, folder, compile_mapping(migration.mapping, snapshot.catalog), plan.buckets)
+        work = ReadSegment(
+            address, folder, compile_mapping(migration.mapping, snapshot.catalog), plan.buckets, current_hold()
+        )
         counts = _read(folder, _segments(migration.mapping, plan), work, fan_out)
         manifest = _manifest(migration, dump_id, plan, counts)
         _check_accounts(folder, manifest)

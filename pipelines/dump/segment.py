@@ -19,6 +19,7 @@ from pipelines.target.record import target_record
 from pipelines.target.scan import READ_TIMEOUT_SECONDS, Scanner, WireItem
 from pipelines.target.wire import Wire
 from pipelines.warehouse.dataset import RECORDS, BucketWriter, bucket_folder
+from pipelines.warehouse.hold import Hold
 from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.place import MissingError, Place
 
@@ -64,9 +65,11 @@ class ReadSegment:
     folder: Place
     plan: MigrationPlan
     buckets: int
+    hold: Hold | None = None  # of the stage's lock
 
     def __call__(self, segment: Segment) -> SegmentCounts:
-        """Returns at once where an earlier attempt has read the segment to its end."""
+        """Returns at once where an earlier attempt has read the segment to its end. Raises LostLockError before the
+        files get their names."""
         done = counts_of(self.folder, segment)
         if done is not None:
             return done
@@ -77,6 +80,8 @@ class ReadSegment:
             pages = Scanner(wire).pages(segment.table, segment.number, segment.of)
             for batch in _batches(rows.of(chain.from_iterable(pages))):
                 writer.write(batch)
+            if self.hold is not None:
+                self.hold.require()
         counts = rows.counts()
         counts_place(self.folder, segment).write_atomically(counts.model_dump_json() + "\n")
         return counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import errors
 
-from pipelines.source.session_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from pipelines.source.session_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT, session_limits
 
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK = "40P01"
@@ -23,10 +23,7 @@ def describe(sqlstate: str | None) -> str:
                 f"try again, or give it longer by {LOCK_TIMEOUT} (seconds)"
             )
         case "57014":
-            return (
-                "cancelled by statement_timeout or by an administrator; "
-                f"{STATEMENT_TIMEOUT} sets that limit (seconds, 0 for none)"
-            )
+            return f"cancelled by statement_timeout{_limit()} or by an administrator"
         case "25P03" | "25P04":
             return (
                 "the server ended the session by a time limit that its user or database has; a snapshot is one long "
@@ -50,3 +47,13 @@ def describe(sqlstate: str | None) -> str:
         return f"PostgreSQL's error {sqlstate} ({errors.lookup(sqlstate).__name__})"
     except KeyError:
         return f"PostgreSQL's error {sqlstate}"
+
+
+def _limit() -> str:
+    """Which limit of ours, or where else one comes from, and how it is changed."""
+    seconds = session_limits().statement_seconds
+    if seconds:
+        return f" ({STATEMENT_TIMEOUT}={seconds:g}: give more seconds, or 0 for no limit)"
+    if seconds == 0:
+        return ""
+    return f" (the role's or the database's; {STATEMENT_TIMEOUT} in seconds overrides it, 0 for no limit)"

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from pipelines.errors import UsageError
 from pipelines.settings import optional
@@ -14,7 +15,8 @@ LOCK_TIMEOUT = "CROSSOVER_LOCK_TIMEOUT"
 STATEMENT_TIMEOUT = "CROSSOVER_STATEMENT_TIMEOUT"
 
 DEFAULT_LOCK_SECONDS = 10.0
-MAXIMUM_SECONDS = 2_147_483  # PostgreSQL keeps milliseconds in 32 bits
+MINIMUM_SECONDS = Decimal("0.001")  # PostgreSQL counts milliseconds, and takes 0 for no limit
+MAXIMUM_SECONDS = 2_147_483  # in 32 bits
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def session_limits(environment: Mapping[str, str] = os.environ) -> SessionLimits
 
 
 def milliseconds(seconds: float) -> int:
-    """Rounded up: a limit so short that it rounds to 0 must not become no limit."""
+    """Rounded up: PostgreSQL takes no fractions."""
     return math.ceil(seconds * 1000)
 
 
@@ -50,9 +52,11 @@ def _seconds(name: str, environment: Mapping[str, str]) -> float | None:
     if text is None:
         return None
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= MAXIMUM_SECONDS:
-        raise UsageError(f"{name}={text}: give a number of seconds, up to {MAXIMUM_SECONDS}; 0 for no limit")
-    return seconds
+        seconds = Decimal(text)  # as a float, what is very small would be 0
+    except InvalidOperation:
+        seconds = Decimal("NaN")
+    if not seconds.is_finite() or (seconds and not MINIMUM_SECONDS <= seconds <= MAXIMUM_SECONDS):
+        raise UsageError(
+            f"{name}={text}: give a number of seconds, from {MINIMUM_SECONDS} to {MAXIMUM_SECONDS}; 0 for no limit"
+        )
+    return float(seconds)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.aws import NO_CREDENTIALS, UNREACHABLE, origin
+from pipelines import aws
+from pipelines.aws import origin
 from pipelines.errors import TargetError
 
 if TYPE_CHECKING:
@@ -78,16 +79,9 @@ def refusal(code: str, action: str, table: str | None, endpoint: str) -> TargetE
 def no_answer(error: BotoCoreError, action: str, endpoint: str) -> TargetError:
     """The error where nothing that DynamoDB said explains it."""
     where = origin(endpoint)
-    if isinstance(error, NO_CREDENTIALS):
-        return TargetError(
-            f"{where}: no usable AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        )
-    if isinstance(error, exceptions.SSLError):
-        return TargetError(f"{where}: its TLS certificate is not accepted; check the URL, or set AWS_CA_BUNDLE")
     if isinstance(error, exceptions.ProxyConnectionError):
         return TargetError(f"{where}: the proxy cannot be reached; check HTTPS_PROXY and NO_PROXY")
     if isinstance(error, exceptions.ReadTimeoutError):
         return TargetError(f"{where}: no answer to {action} in time; check the endpoint, then run again")
-    if isinstance(error, UNREACHABLE):
-        return TargetError(f"{where}: cannot be reached; check AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION and the network")
-    return TargetError(f"{where}: {action} failed ({type(error).__name__})")
+    known = aws.no_answer(error, "its", "cannot be reached; check AWS_ENDPOINT_URL_DYNAMODB")
+    return TargetError(f"{where}: {known or f'{action} failed ({type(error).__name__})'}")

@@ -19,9 +19,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from pipelines.errors import StageError, WarehouseError
+from pipelines.warehouse.hold import LostLockError, require_hold
 from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.manifest import FORMAT, Manifest
 from pipelines.warehouse.place import MissingError, Place
+from pipelines.warehouse.probe import probe_in
 
 MANIFEST = "manifest.json"
 
@@ -39,9 +41,8 @@ class MigrationFolder:
         """Makes the folders, readable by their owner only. Raises WarehouseError where nothing can be written."""
         folder = cls(Place.of(warehouse) / migration)
         folder.root.make_folder()
-        probe = folder.root / f".probe-{secrets.token_hex(4)}"
-        probe.write_atomically("")
-        probe.remove()
+        with probe_in(folder.root) as probe:
+            probe.write_atomically("")
         return folder
 
     def snapshot(self, snapshot_id: str) -> Place:
@@ -84,14 +85,17 @@ def new_id() -> str:
 
 
 def write_manifest(folder: Place, manifest: Manifest) -> None:
-    """Atomically, and last of all a stage writes."""
+    """Atomically, and last of all a stage writes. Raises LostLockError where the stage has lost its lock."""
+    require_hold()
     (folder / MANIFEST).write_atomically(manifest.model_dump_json(indent=2) + "\n")
 
 
 def discard(folder: Place) -> None:
     """Removes what a stage wrote. The manifest, should it be there, goes first: a half-removed run must not look
-    whole. What cannot be removed stays, unfinished."""
-    with contextlib.suppress(WarehouseError):
+    whole. What cannot be removed stays, unfinished; so does all where the stage has lost its lock: another run may be
+    writing there."""
+    with contextlib.suppress(WarehouseError, LostLockError):
+        require_hold()
         (folder / MANIFEST).remove()
         folder.remove_tree()
 

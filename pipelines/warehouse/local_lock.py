@@ -27,9 +27,10 @@ class LocalLock:
         return cls(path, owner)
 
     def beat(self) -> None:
-        """What does not come through is tried again by the next one."""
+        """What does not come through is tried again by the next one. Another's heart is left to itself."""
         with contextlib.suppress(OSError):
-            os.utime(self.path)
+            if _owner(self.path) == self.owner:
+                os.utime(self.path)
 
     def release(self) -> None:
         with contextlib.suppress(OSError):  # it goes stale; the run's own outcome must not be lost over it

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.aws import NO_CREDENTIALS, UNREACHABLE
+from pipelines import aws
 from pipelines.errors import WarehouseError
 from pipelines.warehouse.place import MissingError
 
@@ -82,19 +82,10 @@ def refusal(error: ClientError, address: str, done: str) -> WarehouseError:
 
 
 def no_answer(error: BotoCoreError, address: str, done: str) -> WarehouseError:
-    if isinstance(error, NO_CREDENTIALS):
-        return WarehouseError(
-            f"{address}: no usable AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        )
-    if isinstance(error, exceptions.SSLError):
-        return WarehouseError(f"{address}: S3's TLS certificate is not accepted; check the URL, or set AWS_CA_BUNDLE")
     if isinstance(error, exceptions.ParamValidationError):
         return WarehouseError(f"{address}: is no address in S3; correct CROSSOVER_WAREHOUSE")
-    if isinstance(error, UNREACHABLE):
-        return WarehouseError(
-            f"{address}: cannot be {done}: S3 cannot be reached; check AWS_ENDPOINT_URL_S3, AWS_REGION and the network"
-        )
-    return WarehouseError(f"{address}: cannot be {done} ({type(error).__name__})")
+    known = aws.no_answer(error, "S3's", f"cannot be {done}: S3 cannot be reached; check AWS_ENDPOINT_URL_S3")
+    return WarehouseError(f"{address}: {known or f'cannot be {done} ({type(error).__name__})'}")
 
 
 def arrow_failure(error: OSError, address: str, done: str) -> WarehouseError:

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipelines.errors import StageError, UsageError, WarehouseError
 from pipelines.warehouse.lock_owner import Owner
 from pipelines.warehouse.place import MissingError
+from pipelines.warehouse.probe import probe_in
 from pipelines.warehouse.s3_access import encryption, s3_access
 from pipelines.warehouse.s3_failures import code_of, s3_errors
 from pipelines.warehouse.s3_place import S3Place
@@ -92,16 +93,13 @@ class S3Lock:
 @functools.lru_cache
 def require_conditional_writes(folder: S3Place, endpoint: str) -> None:  # noqa: ARG001 - asked once of each
     """Raises WarehouseError where the endpoint ignores the conditions, or does not know them."""
-    probe = folder / f".probe-{Owner.this_process('').token}"
-    try:
+    with probe_in(folder) as probe:
         probe.write_atomically("")
         if _put(probe, "", NO_LOCK) is not None or _put(probe, "", {"IfMatch": '"0"'}) is not None:
             raise WarehouseError(
                 f"{folder.parent}: this S3 endpoint ignores conditional writes (If-None-Match, If-Match), so that two "
                 "runs could not be kept apart; use one that obeys them, or a folder as the warehouse"
             )
-    finally:
-        probe.remove()
 
 
 def _look(place: S3Place) -> _Found | None:

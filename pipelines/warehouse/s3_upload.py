@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 16 << 20
 PARTS_OF_A_SIZE = 1_000  # S3 takes 10,000 parts: these grow, so that an object can have 880 GB
-HELD_BYTES = 1 << 20  # in memory; the rest of a part waits in an unnamed temporary file
+HELD_BYTES = 64 << 10  # in memory, for a task can have a file open for each of 256 buckets; then in a temporary file
 
 
 class S3Writing(Writing):

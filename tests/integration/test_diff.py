@@ -20,6 +20,7 @@ from pipelines.fanout import SparkFanOut, in_process
 from pipelines.items.source_type import Kind
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import MANIFEST
+from pipelines.warehouse.lock_owner import Owner
 from pipelines.warehouse.place import Place
 from tests.finished_stages import Row, finish_dump, finish_records, finish_snapshot, open_migration, table
 from tests.on_disk import on_disk
@@ -362,6 +363,26 @@ def test_a_killed_diff_goes_on_where_it_was(migration: Migration, monkeypatch: p
     assert differences(migration, "r2") == differences(migration)
     assert resumed.verdicts == whole.verdicts
     assert run_diff(migration, in_process, run_id="r2") == resumed
+
+
+def test_a_run_that_has_lost_its_lock_leaves_the_other_ones_work_alone(migration: Migration) -> None:
+    lock = migration.folder.root / "locks" / "diff.lock"
+    theirs = Owner("r1", "elsewhere", 1, "1", "t", "k").text()
+
+    def stolen_half_way(tasks: Any, work: Any, **options: Any) -> Any:
+        work(0)
+        lock.write_atomically(theirs)
+        return in_process(tasks, work, **options)
+
+    finish_records(migration, "s1", [customer(number) for number in range(20)])
+    finish_dump(migration, "d1", "s1", [])
+    with pytest.raises(StageError, match=r"^diff: run r1 has lost its lock to run r1 \(process 1 on elsewhere\)"):
+        run_diff(migration, stolen_half_way, run_id="r1")
+    folder = migration.folder.diff("r1")
+    assert [file.name for file in (folder / "buckets").files()] == ["bucket=0.json"]
+    assert not (folder / MANIFEST).is_file() and lock.read_text() == theirs
+    lock.remove()
+    assert run_diff(migration, in_process, run_id="r1").verdicts.missing == 20
 
 
 def test_a_run_id_of_another_comparison_is_refused(migration: Migration) -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from pipelines.errors import StageError, WarehouseError
 from pipelines.warehouse import lock, s3_lock
+from pipelines.warehouse.hold import require_hold
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.lock_owner import STALE_SECONDS, Owner
 from pipelines.warehouse.place import Place
@@ -148,6 +149,19 @@ def test_a_lock_that_was_lost_is_left_to_its_new_owner(root: Place) -> None:
             Bucket=BUCKET, Key=KEY, Body=Owner("theirs", "elsewhere", 1, "1", "t", "k").text().encode()
         )
     assert content()["run_id"] == "theirs"
+
+
+def test_who_has_lost_it_finishes_nothing(root: Place) -> None:
+    with stage_lock(root, "dump", "mine"):
+        require_hold()
+        boto3.client("s3").put_object(
+            Bucket=BUCKET, Key=KEY, Body=Owner("theirs", "elsewhere", 1, "1", "t", "k").text().encode()
+        )
+        with pytest.raises(StageError, match=r"^dump: run mine has lost its lock to run theirs"):
+            require_hold()
+        boto3.client("s3").delete_object(Bucket=BUCKET, Key=KEY)
+        with pytest.raises(StageError, match=r"^dump: run mine has lost its lock, as happens"):
+            require_hold()
 
 
 def test_a_heartbeat_leaves_what_another_run_has_taken(root: Place) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import boto3
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
 from pyspark.sql import SparkSession
 
 from examples.shop.generate import load
@@ -24,8 +26,10 @@ from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
+from pipelines.warehouse import s3_lock
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.place import Place
+from pipelines.warehouse.s3_access import s3_access
 
 pytestmark = pytest.mark.integration
 
@@ -147,6 +151,23 @@ def test_what_a_killed_run_left_in_s3_is_cleared_away(bucket: str, database_url:
 def test_a_warehouse_that_cannot_be_used_is_one_line(dynamodb_environment: str) -> None:
     with pytest.raises(WarehouseError, match=r"^s3://no-such-bucket: there is no such bucket; create it"):
         Migration.open(MAPPING, Place.of("s3://no-such-bucket/w"))
+
+
+def test_a_warehouse_that_may_not_be_written_is_told_by_its_own_name(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by that of a hidden object that was to try it out."""
+    client = s3_access().client
+    denied = ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject")
+    monkeypatch.setattr(client, "put_object", Mock(side_effect=denied))
+    monkeypatch.setattr(client, "delete_object", Mock(side_effect=denied))
+    told = r"^s3://the-warehouse/w/shop: cannot be written: the credentials may not call s3:PutObject there"
+    with pytest.raises(WarehouseError, match=told):
+        Migration.open(MAPPING, Place.of(f"s3://{bucket}/w"))
+    s3_lock.require_conditional_writes.cache_clear()
+    with pytest.raises(WarehouseError) as refused, stage_lock(Place.of(f"s3://{bucket}/w/shop"), "dump", "mine"):
+        pass
+    assert str(refused.value).startswith("s3://the-warehouse/w/shop/locks: cannot be written")
 
 
 def test_an_unfinished_dump_older_than_a_backfill_is_left_alone(bucket: str, database_url: str) -> None:

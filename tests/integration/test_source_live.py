@@ -11,10 +11,12 @@ from pathlib import Path
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+from psycopg import sql
 
 from pipelines.errors import SourceError, WarehouseError
 from pipelines.mapping.catalog import Catalog, Table, TableRef
 from pipelines.source import cut, parquet_part, row_groups
+from pipelines.source.arrow_session import ArrowSession
 from pipelines.source.live import Export, export_live
 
 pytestmark = pytest.mark.integration
@@ -182,7 +184,7 @@ def test_a_truncate_that_comes_between_our_locks_is_seen_whole(
     threads: list[threading.Thread] = []
     join = cut._join
 
-    def late_join(reader: object, snapshot: str, refs: list[TableRef]) -> None:
+    def late_join(reader: ArrowSession, snapshot: str, refs: list[TableRef]) -> None:
         if not threads:
             threads.append(threading.Thread(target=run, args=(database_url, truncate)))
             threads[0].start()
@@ -273,7 +275,28 @@ def test_an_error_in_the_middle_names_the_table_and_shows_no_value(database_url:
 def test_a_statement_timeout_is_told(database_url: str, tmp_path: Path) -> None:
     run(database_url, "CREATE VIEW slow AS SELECT 1 AS a FROM pg_sleep(30)")
     run(database_url, f"ALTER DATABASE {database_url.rpartition('/')[2]} SET statement_timeout = '500ms'")
-    assert "statement_timeout" in refused(database_url, tmp_path, "slow")
+    assert "the database's; CROSSOVER_STATEMENT_TIMEOUT" in refused(database_url, tmp_path, "slow")
+
+
+def test_a_statement_timeout_of_ours_is_told_with_its_value(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(
+        database_url,
+        "CREATE VIEW slow AS SELECT n AS a FROM generate_series(1, 1000) n WHERE pg_sleep(0.01) IS NOT NULL",
+    )
+    monkeypatch.setenv("CROSSOVER_STATEMENT_TIMEOUT", "0.5")
+    text = refused(database_url, tmp_path, "slow")
+    assert "public.slow" in text and "statement_timeout (CROSSOVER_STATEMENT_TIMEOUT=0.5" in text
+
+
+def test_a_statement_timeout_while_a_reader_is_set_up_is_no_lost_connection(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(database_url, "CREATE TABLE t (a int)")
+    monkeypatch.setattr(cut, "_NOTICE_DEATH", sql.SQL("SELECT pg_catalog.pg_sleep(5)"))
+    monkeypatch.setenv("CROSSOVER_STATEMENT_TIMEOUT", "0.5")
+    assert "CROSSOVER_STATEMENT_TIMEOUT=0.5" in refused(database_url, tmp_path, "t")
 
 
 def test_a_lock_that_cannot_be_had_is_told(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from pipelines.errors import WarehouseError
 from pipelines.fanout import SparkFanOut
 from pipelines.spark import close_session
+from pipelines.warehouse.local_place import LocalPlace
 from pipelines.warehouse.place import Place
 
 pytestmark = pytest.mark.unit
@@ -150,6 +152,36 @@ def test_an_error_while_looking_on_stops_the_tasks(tmp_path: Path) -> None:
         if thread.name == "fan-out":
             thread.join(10)
     assert started == [1]
+
+
+def test_an_error_that_comes_after_another_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_place: LocalPlace, *_: object) -> None:
+        raise WarehouseError("the disk is full")
+
+    def look() -> None:
+        monkeypatch.setattr(LocalPlace, "write_atomically", full)
+        raise WarehouseError("damaged")
+
+    session: Any = Session(Context())
+    with pytest.raises(WarehouseError, match=r"^damaged$"):
+        SparkFanOut(session)([1], lambda _: time.sleep(1), stop_flag=Place.of(tmp_path / ".stop"), on_poll=look)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_flag_that_cannot_be_cleared_away_does_not_hide_the_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    def work(task: int) -> int:
+        monkeypatch.setattr(LocalPlace, "remove", Mock(side_effect=WarehouseError("may not be removed")))
+        if fails:
+            raise WarehouseError("damaged")
+        return task
+
+    if fails:
+        with pytest.raises(WarehouseError, match=r"^damaged$"):
+            fan_out(Context(), tmp_path, work)
+    else:
+        assert fan_out(Context(), tmp_path, work) == [1, 2, 3]
 
 
 def test_a_folder_that_executors_do_not_see_is_said_so(tmp_path: Path) -> None:

@@ -130,12 +130,12 @@ def test_a_dead_host_is_noticed_and_the_url_may_set_how_soon() -> None:
 
 def test_time_limits_are_plain_seconds() -> None:
     assert session_limits({}).settings() == (("lock_timeout", "10000"),)
-    given = session_limits({"CROSSOVER_LOCK_TIMEOUT": "0.0001", "CROSSOVER_STATEMENT_TIMEOUT": "90"})
-    assert given.settings() == (("lock_timeout", "1"), ("statement_timeout", "90000"))
+    given = session_limits({"CROSSOVER_LOCK_TIMEOUT": "0.0011", "CROSSOVER_STATEMENT_TIMEOUT": "90"})
+    assert given.settings() == (("lock_timeout", "2"), ("statement_timeout", "90000"))
     assert session_limits({"CROSSOVER_STATEMENT_TIMEOUT": "0"}).settings()[1] == ("statement_timeout", "0")
 
 
-@pytest.mark.parametrize("text", ["10s", "-1", "nan", "inf", "9999999999", "1,5"])
+@pytest.mark.parametrize("text", ["10s", "-1", "nan", "inf", "9999999999", "1,5", "0.00001", "1e-400"])
 @pytest.mark.parametrize("name", ["CROSSOVER_LOCK_TIMEOUT", "CROSSOVER_STATEMENT_TIMEOUT"])
 def test_a_time_limit_that_is_none_is_refused(name: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"{name}={text}: give a number of seconds"):
