@@ -29,7 +29,11 @@ Numbers = Mapping[str, int | float | str | bool]
 class BackfillConfig(dg.Config):
     """How a backfill writes."""
 
-    mode: str = Field(default="cold", description="cold: an empty table that nobody else writes")
+    mode: str | None = Field(
+        default=None,
+        description="live: only where nothing newer is, with capture on; cold: an empty table that nobody else writes; "
+        "unless given, live where the snapshot has versions",
+    )
     resume: bool = Field(default=False, description="go on with the newest unfinished run")
     force: bool = Field(default=False, description="write though the table is not empty")
 

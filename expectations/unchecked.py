@@ -45,6 +45,13 @@ def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) ->
             f"({snapshot.started_at:%H:%M:%S} UTC) and before the end of the dump ({dump.finished_at:%H:%M:%S} UTC) "
             "can appear as a difference that is none; stop the writers and verify again to be certain.",
         )
+    undecided = diff.verdicts.pending + diff.verdicts.in_flight
+    if undecided:
+        yield Unchecked(
+            f"{_many(undecided, 'key')} under way",
+            "Not delivered when the snapshot was taken, or newer than the snapshot in DynamoDB; drain the relay and "
+            "verify again.",
+        )
 
 
 def _rejects(records: RecordsManifest) -> Iterator[Unchecked]:

@@ -15,12 +15,14 @@ from functools import reduce
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import col
 
 from pipelines.errors import AccountsError, StageError, WarehouseError
 from pipelines.items.bucket import DEFAULT_BUCKETS
-from pipelines.mapping.bulk import item_rows, keys_claimed_twice
+from pipelines.mapping.bulk import NO_VERSIONS, ItemVersions, item_rows, keys_claimed_twice
 from pipelines.mapping.bulk_accounts import EmbedUse, ItemUse, count_use
 from pipelines.mapping.compile import compile_mapping
+from pipelines.mapping.key_owner import key_names_row
 from pipelines.mapping.local_accounts import CountedBySparkError, count_locally
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
 from pipelines.migration import Migration
@@ -101,6 +103,10 @@ def _make(
         rejects=sum(counts.rejects for counts in item_types.values()),
         reject_reasons=_reasons(written),
         item_types=item_types,
+        ledger=snapshot.ledger,
+        uncaptured=snapshot.uncaptured,
+        bear_source=tuple(item.name for item in plan.items if not key_names_row(item)),
+        gap=snapshot.gap,
     )
     write_manifest(folder, manifest)
     return manifest
@@ -119,7 +125,7 @@ def _write(plan: MigrationPlan, tables: SnapshotTables, dataset: Place, buckets:
 def _write_all(
     plan: MigrationPlan, tables: SnapshotTables, duplicates: DataFrame | None, dataset: Place, buckets: int
 ) -> WrittenRows:
-    rows = [item_rows(item, tables, duplicates, buckets) for item in plan.items]
+    rows = [item_rows(item, tables, duplicates, buckets, _versions(item, tables)) for item in plan.items]
     return write_rows(reduce(DataFrame.union, rows), dataset, _bucket_tasks(len(rows), tables, buckets))
 
 
@@ -130,6 +136,17 @@ def _bucket_tasks(item_types: int, tables: SnapshotTables, buckets: int) -> int 
     if few and _compressed_bytes(tables.manifest) > SMALL_SNAPSHOT_BYTES:
         return None
     return min(2 * tables.spark.sparkContext.defaultParallelism, buckets)
+
+
+def _versions(item: ItemPlan, tables: SnapshotTables) -> ItemVersions:
+    ledger = tables.manifest.ledger
+    if ledger is None or item.name not in ledger.item_types:
+        return NO_VERSIONS
+    known = tables.known_versions()
+    if known is not None:
+        own = known.where(col("item_type") == item.name)
+        known = own.select(col("source_key").alias("known_key"), col("version").alias("known_version"))
+    return ItemVersions(ledger.first_version, known)
 
 
 def _use(plan: MigrationPlan, tables: SnapshotTables, dataset: Place) -> dict[str, ItemUse]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from pipelines.errors import WarehouseError
 from pipelines.mapping.catalog import Catalog, Table
 from pipelines.mapping.compile import compile_mapping, tables_used
 from pipelines.migration import Migration
 from pipelines.source.connect import identity
+from pipelines.source.ledger.epoch import read_epoch
+from pipelines.source.ledger_part import LedgerWanted, Uncaptured, ledger_of_export
 from pipelines.source.live import Export, export_live
 from pipelines.source.rds_export.live_schema import LiveSchema, live_schema
 from pipelines.source.rds_export.request import ExportRequest
 from pipelines.warehouse.layout import MANIFEST, MigrationFolder, discard, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
-from pipelines.warehouse.manifest import RdsExportOrigin, SnapshotManifest
+from pipelines.warehouse.manifest import LedgerSeen, RdsExportOrigin, SnapshotManifest
 from pipelines.warehouse.place import Place
 from pipelines.warehouse.snapshots import SNAPSHOTS, checked_id, open_snapshot
 
@@ -81,7 +85,7 @@ def _take(migration: Migration, url: str, snapshot_id: str, folder: Place, locat
         started_at=started_at,
         taken="live" if origin is None else "rds-export",
         source=identity(url),
-        captured=False,
+        **_captured(export.ledger),
         catalog=export.catalog,
         columns=export.columns,
         tables=export.tables,
@@ -95,8 +99,21 @@ def _rows(
     if location is not None:
         from pipelines.source.rds_export.read import read_export
 
-        return read_export(location, _live_schema(migration, url), folder)
-    return export_live(url, tables_used(migration.mapping), partial(_columns, migration), folder), None
+        export, origin = read_export(location, _live_schema(migration, url), folder)
+        return replace(export, ledger=ledger_of_export(url, migration.mapping.migration)), origin
+    refs = tables_used(migration.mapping)
+    return export_live(url, refs, partial(_columns, migration), folder, ledger_of=partial(_ledger, migration)), None
+
+
+def _captured(ledger: LedgerSeen | Uncaptured) -> dict[str, Any]:
+    """The manifest's fields."""
+    if isinstance(ledger, LedgerSeen):
+        return {"captured": True, "ledger": ledger}
+    return {"captured": False, "uncaptured": ledger.reason, "gap": ledger.gap}
+
+
+def _ledger(migration: Migration, catalog: Catalog) -> LedgerWanted:
+    return LedgerWanted(compile_mapping(migration.mapping, catalog), read_epoch(migration.folder.root))
 
 
 def _live_schema(migration: Migration, url: str) -> LiveSchema:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipelines.capture_commands import COMMAND as CAPTURE
-from pipelines.command import Command, CommandResult, add_mapping_argument
+from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
 from pipelines.errors import UsageError
 from pipelines.relay_commands import RELAY, SWEEP
 
@@ -58,9 +58,15 @@ def _snapshot(arguments: argparse.Namespace) -> CommandResult:
         {
             "snapshot_id": manifest.id,
             "tables": {name: {"rows": one.rows, "bytes": one.bytes} for name, one in manifest.tables.items()},
+            "captured": manifest.captured,
+            "epoch": manifest.ledger.epoch if manifest.ledger else None,
+            "uncaptured": manifest.uncaptured or None,
         },
         [
             f"snapshot {manifest.id}",
+            f"  versions: epoch {manifest.ledger.epoch}, {manifest.ledger.known:,} items have changed in it"
+            if manifest.ledger
+            else f"  no versions: {manifest.uncaptured}",
             *(f"  {name}: {one.rows:,} rows, {one.bytes:,} bytes" for name, one in manifest.tables.items()),
         ],
     )
@@ -127,8 +133,9 @@ def _backfill(arguments: argparse.Namespace) -> CommandResult:
         )
     counts = {name: getattr(manifest, name) for name in ("records", "written", "superseded", "conflicts", "failed")}
     return CommandResult(
-        {"run_id": manifest.id, "snapshot_id": manifest.snapshot_id, **counts},
+        {"run_id": manifest.id, "snapshot_id": manifest.snapshot_id, "mode": manifest.mode, **counts},
         [f"backfill {manifest.id}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items())],
+        Exit.INCONSISTENT if manifest.conflicts else Exit.DONE,
     )
 
 
@@ -238,9 +245,14 @@ def _snapshot_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _backfill_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mode", choices=["cold"], default="cold", help="cold: an empty table that nobody else writes")
+    parser.add_argument(
+        "--mode",
+        choices=["live", "cold"],
+        help="live: only where nothing newer is, with capture on; cold: an empty table that nobody else writes; "
+        "unless given, live where the snapshot has versions",
+    )
     parser.add_argument("--resume", action="store_true", help="insist on going on with an unfinished run")
-    parser.add_argument("--force", action="store_true", help="write though the table is not empty")
+    parser.add_argument("--force", action="store_true", help="cold, though the table is not empty or others write")
     parser.add_argument("--dry-run", action="store_true", help="print what would be written")
 
 

@@ -18,7 +18,7 @@ from pipelines.items.source_type import Kind, SourceType
 from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import write_manifest
-from pipelines.warehouse.manifest import DumpManifest, RecordsManifest, SnapshotManifest
+from pipelines.warehouse.manifest import DumpManifest, LedgerSeen, RecordsManifest, SnapshotManifest
 from tests.on_disk import on_disk
 
 
@@ -54,14 +54,19 @@ def open_migration(mapping: str, folder: Path, warehouse: Path) -> Migration:
     return Migration.open(path, warehouse)
 
 
-def finish_snapshot(migration: Migration, snapshot_id: str, *tables: Table) -> None:
+def finish_snapshot(
+    migration: Migration, snapshot_id: str, *tables: Table, ledger: LedgerSeen | None = None, gap: str = ""
+) -> None:
     """A catalog and no rows."""
     folder = migration.folder.snapshot(snapshot_id)
     manifest = SnapshotManifest(
         **_header(migration, snapshot_id),
         taken="live",
         source="127.0.0.1:5432/shop",
-        captured=False,
+        captured=ledger is not None,
+        ledger=ledger,
+        uncaptured=gap,
+        gap=bool(gap),
         catalog=Catalog(server_version=180006, tables=tables),
         columns={},
         tables={},

@@ -1,8 +1,12 @@
 """The stage `backfill`: a snapshot's records become items of the DynamoDB tables.
 
-`cold` is for tables that were empty when the run began and that nobody else writes meanwhile: it overwrites. A run
-goes bucket by bucket, and one that was interrupted, even by SIGKILL, is taken up again by the next call: a bucket
-whose account is there is done, any other is written again from its start, with the same result.
+`cold` is for tables that were empty when the run began and that nobody else writes meanwhile: it overwrites. `live`
+writes beside relays and the application: an item is put only where nothing newer is. A run goes bucket by bucket, and
+one that was interrupted, even by SIGKILL, is taken up again by the next call: a bucket whose account is there is done,
+any other is written again from its start, with the same result.
+
+`wanted` chooses the run, `allowed` says which snapshot may be written how, `ledger` begins and ends a live run and
+judges its refusals, `run` is the stage.
 """
 
 from pipelines.backfill.run import estimate, run_backfill

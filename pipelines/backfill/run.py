@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING
 
-from pipelines.backfill.wanted import COLD, Wanted, begin, insisted_on, new_run, same_as_before
+from pipelines.backfill.allowed import require_allowed
+from pipelines.backfill.ledger import BackfillLedger, backfill_ledger
+from pipelines.backfill.wanted import COLD, LIVE, Wanted, begin, insisted_on, new_run, same_as_before
 from pipelines.errors import AccountsError, TargetError, UsageError
 from pipelines.migration import Migration
 from pipelines.progress import Progress
@@ -17,6 +19,7 @@ from pipelines.target.client import Address, dynamodb_client
 from pipelines.target.cold_bucket import ColdBucket, selected, write_bucket
 from pipelines.target.describe import require_tables
 from pipelines.target.forecast import Forecast, forecast
+from pipelines.target.live_bucket import LiveBucket, put_bucket
 from pipelines.warehouse.dataset import RECORDS, count_rows, read_bucket
 from pipelines.warehouse.layout import new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
@@ -29,15 +32,13 @@ if TYPE_CHECKING:
 
     from pipelines.fanout import FanOut
 
-_LATER_MODES = ("live", "import")
-
 
 def run_backfill(
     migration: Migration,
     fan_out: FanOut,
     *,
     snapshot_id: str | None = None,
-    mode: str = COLD,
+    mode: str | None = None,
     run_id: str | None = None,
     resume: bool = False,
     force: bool = False,
@@ -46,28 +47,31 @@ def run_backfill(
 ) -> BackfillManifest:
     """Writes the records of a snapshot (the latest unless given), or of some item types and buckets only.
 
+    `mode`: `live` puts only where nothing newer is, and needs a snapshot with versions, and the source; `cold`
+    overwrites. Unless given it is `live` where the snapshot has versions.
     Goes on with the last run where that is unfinished and writes the same, and says so on stderr. `resume` insists:
     it goes on with the last run whichever snapshot that writes, or raises; where that is finished and wrote the same,
-    it says so and returns its manifest. `force` begins a run although the tables are not empty.
+    it says so and returns its manifest. `force` begins a cold run although the tables are not empty, or others write.
 
-    Raises UsageError, StageError (other mapping, other records, a run under way), TargetError (tables missing or
-    not empty; items that DynamoDB did not take: the run is then unfinished, and the next call tries them again),
-    AccountsError.
+    Raises UsageError, StageError (other mapping, other records, a run under way; a snapshot that must not be written),
+    TargetError (tables missing or not empty; items that DynamoDB did not take: the run is then unfinished, and the
+    next call tries them again), SourceError, AccountsError.
     """
-    _require_cold(mode)
+    _require_mode(mode)
     run_id = new_id() if run_id is None else checked_id(run_id)
     with closing(dynamodb_client()) as client, stage_lock(migration.folder.root, "backfill", run_id):
         require_tables(migration.mapping, client)
-        wanted = Wanted(migration, client, snapshot_id, item_types, buckets)
-        if resume:
-            begun = insisted_on(wanted)
-            if begun.is_finished:
-                return read_manifest(begun.path, BackfillManifest, migration.mapping_hash)
-        else:
-            begun = (None if force else same_as_before(wanted)) or begin(wanted, run_id, force=force)
-        run = begun.run()
+        wanted = Wanted(migration, client, snapshot_id, item_types, buckets, mode)
+        begun = insisted_on(wanted) if resume else None if force else same_as_before(wanted)
+        if begun is not None and begun.is_finished:
+            return read_manifest(begun.path, BackfillManifest, migration.mapping_hash)
+        run = wanted.run(run_id) if begun is None else begun.run()
+        records = read_manifest(migration.folder.records(run.snapshot_id), RecordsManifest, migration.mapping_hash)
+        require_allowed(migration, records, run.mode, force=force or run.forced)
         require_same_schema(migration.mapping, migration.folder, run.snapshot_id)
-        return _write(migration, fan_out, client, begun, run)
+        with _ledger(migration, records, run) as ledger:
+            begun = begun or begin(wanted, run_id, force=force)
+            return _write(migration, fan_out, client, begun, records, ledger)
 
 
 def estimate(
@@ -87,31 +91,66 @@ def estimate(
     return total
 
 
-def _require_cold(mode: str) -> None:
-    if mode in _LATER_MODES:
-        raise UsageError(f"--mode {mode}: not supported yet; use {COLD}, on tables that nobody writes meanwhile")
-    if mode != COLD:
-        raise UsageError(f"--mode {mode}: no such mode; use {COLD}")
+def _require_mode(mode: str | None) -> None:
+    if mode == "import":
+        raise UsageError(f"--mode {mode}: not supported yet; use {LIVE} or {COLD}")
+    if mode not in (None, COLD, LIVE):
+        raise UsageError(f"--mode {mode}: no such mode; use {LIVE} or {COLD}")
+
+
+def _ledger(
+    migration: Migration, records: RecordsManifest, run: BackfillRun
+) -> AbstractContextManager[BackfillLedger | None]:
+    """What a cold run does not ask for."""
+    return backfill_ledger(migration, records, run.id) if run.mode == LIVE else nullcontext()
 
 
 def _write(
-    migration: Migration, fan_out: FanOut, client: DynamoDBClient, folder: BackfillFolder, run: BackfillRun
+    migration: Migration,
+    fan_out: FanOut,
+    client: DynamoDBClient,
+    folder: BackfillFolder,
+    records: RecordsManifest,
+    ledger: BackfillLedger | None,
 ) -> BackfillManifest:
+    run = folder.run()
     done = {account.bucket for account in folder.accounts(run.selected) if not account.failed}
     left = [bucket for bucket in run.selected if bucket not in done]
     for bucket in left:
         folder.reopen_bucket(bucket)
-    address, records_folder = Address.of(client), _records_folder(migration, run)
-    tasks = [ColdBucket(address, records_folder, folder.path, bucket, run.item_types) for bucket in left]
-    with Progress("backfill", _rows(records_folder, run, left), "items") as progress:
+    with Progress("backfill", _rows(_records_folder(migration, run), run, left), "items") as progress:
         watch = Watch(folder, left, progress)
-        fan_out(tasks, write_bucket, stop_flag=folder.stop_flag, on_poll=watch.look)
+        _hand_out(migration, fan_out, Address.of(client), folder, records, left, watch)
+    if ledger is not None:
+        ledger.judge(folder, run.selected)
     accounts = folder.accounts(run.selected)
     _require_complete(migration, run, accounts)
     _require_all_taken(folder, accounts)
+    if ledger is not None:
+        ledger.finish()
     manifest = _manifest(migration, run, accounts)
     write_manifest(folder.path, manifest)
     return manifest
+
+
+def _hand_out(
+    migration: Migration,
+    fan_out: FanOut,
+    address: Address,
+    folder: BackfillFolder,
+    records: RecordsManifest,
+    buckets: Sequence[int],
+    watch: Watch,
+) -> None:
+    run = folder.run()
+    records_folder, bear_source = _records_folder(migration, run), frozenset(records.bear_source)
+    if run.mode == COLD:
+        cold = [ColdBucket(address, records_folder, folder.path, n, run.item_types, bear_source) for n in buckets]
+        fan_out(cold, write_bucket, stop_flag=folder.stop_flag, on_poll=watch.look)
+        return
+    keys = {name: table.partition_key.name for name, table in migration.mapping.target.tables.items()}
+    live = [LiveBucket(address, records_folder, folder.path, n, keys, run.item_types, bear_source) for n in buckets]
+    fan_out(live, put_bucket, stop_flag=folder.stop_flag, on_poll=watch.look)
 
 
 def _require_complete(migration: Migration, run: BackfillRun, accounts: Sequence[BucketAccount]) -> None:
@@ -140,7 +179,7 @@ def _require_all_taken(folder: BackfillFolder, accounts: Sequence[BucketAccount]
         codes.update(error.partition(":")[0] for error in folder.errors(account.bucket))
     reasons = ", ".join(f"{count} {code}" for code, count in codes.most_common())
     raise TargetError(
-        f"backfill {folder.path.name}: {sum(one.failed for one in failed)} of "
+        f"backfill {folder.path.name}: {sum(one.failed + one.conflicts for one in failed)} of "
         f"{sum(one.records for one in accounts)} items were not written ({reasons}); "
         f"they are listed in {folder.path / 'failed'}; running it again tries them again"
     )

@@ -19,7 +19,7 @@ from pipelines.warehouse.snapshots import checked_id
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-COLD = "cold"
+COLD, LIVE = "cold", "live"
 
 
 def new_run(
@@ -29,7 +29,9 @@ def new_run(
     item_types: tuple[str, ...],
     buckets: Sequence[int] | None,
     targets: dict[str, str],
+    mode: str | None = None,
 ) -> BackfillRun:
+    """`mode`: unless given, `live` where the snapshot has versions, else `cold`."""
     if snapshot_id is None:
         snapshot_id = migration.folder.latest("records", "run `crossover records` first")
     snapshot = checked_id(snapshot_id)
@@ -44,7 +46,7 @@ def new_run(
         id=run_id,
         snapshot_id=snapshot,
         records_finished_at=records.finished_at,
-        mode=COLD,
+        mode=mode or (COLD if records.ledger is None else LIVE),
         mapping_hash=migration.mapping_hash,
         buckets=records.buckets,
         selected=tuple(chosen),
@@ -63,16 +65,21 @@ class Wanted:
     snapshot_id: str | None
     item_types: tuple[str, ...]
     buckets: Sequence[int] | None
+    mode: str | None = None
 
     def run(self, run_id: str) -> BackfillRun:
         targets = identities(self.migration.mapping, self.client)
-        return new_run(self.migration, run_id, self.snapshot_id, self.item_types, self.buckets, targets)
+        return new_run(self.migration, run_id, self.snapshot_id, self.item_types, self.buckets, targets, self.mode)
 
     def like(self, begun: BackfillRun) -> Wanted:
         """The same, what was left open being as it was in `begun`."""
         buckets = begun.selected if self.buckets is None else self.buckets
         return replace(
-            self, snapshot_id=begun.snapshot_id, item_types=self.item_types or begun.item_types, buckets=buckets
+            self,
+            snapshot_id=begun.snapshot_id,
+            item_types=self.item_types or begun.item_types,
+            buckets=buckets,
+            mode=self.mode or begun.mode,
         )
 
     @property
@@ -130,7 +137,7 @@ def _require_same(wanted: Wanted, begun: BackfillRun) -> None:
     if (now.buckets, now.records_finished_at) != (begun.buckets, begun.records_finished_at):
         raise StageError(f"{cannot}the records of snapshot {begun.snapshot_id} were made again since it began{start}")
     if _what(now) != _what(begun):
-        raise StageError(f"{cannot}it writes other item types or buckets than are asked for now{start}")
+        raise StageError(f"{cannot}it writes other item types or buckets, or in another mode, than is asked for{start}")
 
 
 def _cannot(begun: BackfillRun) -> str:
@@ -138,11 +145,11 @@ def _cannot(begun: BackfillRun) -> str:
 
 
 def begin(wanted: Wanted, run_id: str, *, force: bool) -> BackfillFolder:
-    run = wanted.run(run_id)
+    run = wanted.run(run_id).model_copy(update={"forced": force})
     folder = BackfillFolder(wanted.migration.folder.backfill(run_id))
     if (folder.path / RUN).is_file():
         raise StageError(f"backfill {run_id}: there is one already; begin one under another id")
-    if not force:
+    if not force and run.mode == COLD:
         _require_empty(wanted.migration, wanted.client)
     folder.begin(run)
     return folder
@@ -150,7 +157,7 @@ def begin(wanted: Wanted, run_id: str, *, force: bool) -> BackfillFolder:
 
 def _what(run: BackfillRun) -> BackfillRun:
     """All of a run that decides what it writes."""
-    return run.model_copy(update={"id": "", "started_at": datetime.min})
+    return run.model_copy(update={"id": "", "forced": False, "started_at": datetime.min})
 
 
 def _full_tables(migration: Migration, client: DynamoDBClient) -> list[str]:

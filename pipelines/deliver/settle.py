@@ -17,7 +17,7 @@ from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.touch import ask_to_leave, touch
 from pipelines.source.ledger.version import read_versions
 from pipelines.target.conditional_write import Answered, Sent
-from pipelines.target.judge import Now, Verdict, asks_ledger, judge, stored
+from pipelines.target.judge import Now, Verdict, asks_ledger, judge, met
 
 _PROBLEMS = {
     Verdict.AGAIN: "the item changed while it was delivered",
@@ -73,17 +73,17 @@ def follow_up(session: LedgerSession, item: ItemPlan, judgements: Sequence[Judge
     """
     raised: Counter[str] = Counter()
     for one in judgements:
-        met = stored(one.tried.answered)
-        if met is None or met.owner is None:
+        found = met(one.tried.answered)
+        if found is None or found.owner is None:
             continue
         wanted, source_key = one.tried.wanted, one.tried.reading.source_key
         match one.verdict:
             case Verdict.TAKEN_OVER:
-                touch(session, item.name, source_key, met.version + raised[wanted.write.key])
+                touch(session, item.name, source_key, found.version + raised[wanted.write.key])
                 raised[wanted.write.key] += 1
             case Verdict.HELD | Verdict.RAISE_HOLDER:
                 above = wanted.left.left if wanted.left else 0
-                ask_to_leave(session, item.name, met.owner, wanted.write.key, met.version, above)
+                ask_to_leave(session, item.name, found.owner, wanted.write.key, found.version, above)
 
 
 def result(reading: Reading, judgements: Sequence[Judged]) -> Result:

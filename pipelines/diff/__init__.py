@@ -6,8 +6,8 @@
                    summary.json                     for people and tools
                    manifest.json                    last
 
-`kernel` joins one bucket, `verdict` judges a key, `paths` compares two items, `sensitive` masks, `bucket` does one
-bucket's work, `run` is the stage.
+`kernel` joins one bucket by `queries`, `verdict` judges a key, `paths` compares two items, `sensitive` masks,
+`bucket` does one bucket's work, `run` is the stage.
 """
 
 from pipelines.diff.run import run_diff

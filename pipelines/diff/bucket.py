@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 
 from pipelines.diff.account import MOST_ATTRIBUTES, AttributeCounter, BucketAccount, read_account, write_account
 from pipelines.diff.differences import DifferenceWriter, differences_file
-from pipelines.diff.kernel import REJECT_COLUMNS, BucketJoin, BucketSides, Pair, SideCounts
+from pipelines.diff.kernel import REJECT_COLUMNS, BucketJoin, BucketSides, KnownRows, Pair, SideCounts
 from pipelines.diff.paths import PathDifference, path_differences
 from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
 from pipelines.diff.verdict import Verdict, judge
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.items.bucket import bucket_of
-from pipelines.warehouse.dataset import RECORDS, bucket_files, reject_batches
+from pipelines.warehouse.dataset import RECORDS, TOMBSTONES, bucket_files, reject_batches
 from pipelines.warehouse.hold import Hold
 from pipelines.warehouse.manifest import Verdicts
 from pipelines.warehouse.place import Place
@@ -35,6 +35,7 @@ class CompareBucket:
     buckets: int
     has_rejects: bool
     sensitive: Mapping[str, Sensitive]  # per item type
+    ledger: KnownRows | None = None
     hold: Hold | None = None  # of the stage's lock
 
     def __call__(self, bucket: int) -> BucketAccount:
@@ -72,12 +73,14 @@ class CompareBucket:
             source_files=tuple(bucket_files(self.source / RECORDS, bucket)),
             target_files=tuple(bucket_files(self.target / RECORDS, bucket)),
             rejects=rejects_of(self.source, bucket, self.buckets) if self.has_rejects else _NO_REJECTS,
+            ledger=self.ledger,
+            tombstone_files=tuple(bucket_files(self.target / TOMBSTONES, bucket)),
         )
 
     def _judge(self, bucket: int, join: BucketJoin, writer: DifferenceWriter) -> BucketAccount:
         tally = _Tally(join.matches())
         for pair in join.pairs():
-            verdict = judge(pair.source, pair.target)
+            verdict = judge(pair.source, pair.target, pair.ledger)
             tally.count(pair, verdict)
             if verdict is not Verdict.MATCH:
                 writer.write(pair, verdict, tally.attributes.watch(pair.item_type or "", self._paths(pair)))

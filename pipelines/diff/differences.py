@@ -33,7 +33,7 @@ DIFFERENCE_SCHEMA: pa.Schema = pa.schema(
         pa.field("key", pa.string()),  # null for a reject whose key could not be built
         pa.field("source_key", pa.string()),  # null where the source has no row
         pa.field("verdict", pa.string(), nullable=False),
-        pa.field("source_version", pa.int64()),  # null where the source has no row
+        pa.field("source_version", pa.int64()),  # null where the source has no row, and no ledger tells
         pa.field("target_version", pa.int64()),  # null where the target has no item, or no `_v`
         pa.field("source_size", pa.int64()),  # bytes
         pa.field("target_size", pa.int64()),
@@ -135,10 +135,16 @@ def _row(pair: Pair, verdict: Verdict, paths: list[dict[str, str | None]], more_
         "key": pair.key,
         "source_key": pair.source_key,
         "verdict": verdict.value,
-        "source_version": pair.source.version if pair.source else None,
+        "source_version": _source_version(pair),
         "target_version": pair.target.version if pair.target else None,
         "source_size": pair.source_size,
         "target_size": pair.target_size,
         "paths": paths,
         "more_paths": more_paths,
     }
+
+
+def _source_version(pair: Pair) -> int | None:
+    if pair.source is not None:
+        return pair.source.version
+    return pair.ledger.row.version if pair.ledger is not None and pair.ledger.row is not None else None

@@ -7,33 +7,65 @@ else comes out as pairs to be judged. DuckDB runs on one thread within a fixed m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from pipelines.diff.verdict import SourceSide, TargetSide
+from pipelines.diff.queries import (
+    ALONE,
+    JOIN,
+    LOAD,
+    LOAD_KNOWN,
+    LOAD_REJECTS,
+    LOAD_TARGET_WITHOUT_OWNERS,
+    LOAD_TOMBSTONES,
+    PAIRS,
+    READ_ITEMS,
+    TABLES,
+    TWICE,
+)
+from pipelines.diff.verdict import LedgerSide, RowState, SourceSide, TargetSide
 from pipelines.errors import AccountsError
+from pipelines.mapping.key_source import KeyReader
 from pipelines.warehouse.arrow_files import arrow_dataset
 from pipelines.warehouse.place import Place
 
 MEMORY_LIMIT = "1GB"
 FETCH_ROWS = 1_000
 
+_TOLD = pa.schema([pa.field("table", pa.string()), pa.field("key", pa.string()), pa.field("source_key", pa.string())])
+
 REJECT_COLUMNS = ("item_type", "source_key", "table", "key", "size")
 
 
 @dataclass(frozen=True)
+class KnownRows:
+    """The snapshot's ledger. `files`: (item_type, source_key, version, undelivered) of the rows that it has heard of.
+    `readers`: of each item type that has a ledger. `marked`: item types that an open mark reaches."""
+
+    files: tuple[Place, ...]
+    readers: Mapping[str, KeyReader]
+    first_version: int
+    next_epoch: int
+    marked: frozenset[str]
+
+
+@dataclass(frozen=True)
 class BucketSides:
-    """`source_files`, `target_files`: the bucket's records. `rejects`: REJECT_COLUMNS of the bucket's rejects."""
+    """`source_files`, `target_files`: the bucket's records. `rejects`: REJECT_COLUMNS of the bucket's rejects.
+    `tombstone_files`: of use with a ledger only."""
 
     bucket: int
     source_files: tuple[Place, ...]
     target_files: tuple[Place, ...]
     rejects: pa.Table
+    ledger: KnownRows | None = None
+    tombstone_files: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +85,7 @@ class Pair:
     source_key: str | None
     source: SourceSide | None
     target: TargetSide | None
+    ledger: LedgerSide | None
     source_size: int | None
     target_size: int | None
     source_item: str | None
@@ -82,7 +115,7 @@ class BucketJoin:
     def __enter__(self) -> BucketJoin:
         try:
             self._load()
-            self._connection.execute(_JOIN)
+            self._connection.execute(JOIN)
         except BaseException:
             self._connection.close()
             raise
@@ -110,23 +143,50 @@ class BucketJoin:
         if self._number("SELECT count(differing_key) FROM joined"):
             for side, files in self._files.items():
                 if files:
-                    self._connection.execute(_READ_ITEMS[side])
-        rows = self._connection.execute(_PAIRS)
+                    self._connection.execute(READ_ITEMS[side])
+        if self._sides.ledger is not None:
+            self._look_up(self._sides.ledger)
+        rows = self._connection.execute(PAIRS)
         while batch := rows.fetchmany(FETCH_ROWS):
-            yield from (_pair(*row) for row in batch)
+            yield from (self._pair(*row) for row in batch)
+
+    def _look_up(self, ledger: KnownRows) -> None:
+        """What the ledger knows of the rows that unsettled keys belong to."""
+        self._read_keys(ledger.readers)
+        if self._sides.tombstone_files:
+            self._name_files("tombstone", self._sides.tombstone_files)
+            self._connection.execute(LOAD_TOMBSTONES)
+        if ledger.files:
+            self._name_files("known", ledger.files)
+            self._connection.execute(LOAD_KNOWN)
+
+    def _read_keys(self, readers: Mapping[str, KeyReader]) -> None:
+        """Whose the target's items are that no source row has the key of."""
+        last = -1
+        while batch := self._connection.execute(ALONE, [last]).fetchall():
+            last = batch[-1][0]
+            told = [
+                {"table": table, "key": key, "source_key": readers[item_type].source_key(key)}
+                for _, item_type, table, key in batch
+                if item_type in readers
+            ]
+            self._connection.register("told", pa.Table.from_pylist(told, schema=_TOLD))
+            self._connection.execute('INSERT INTO told_rows SELECT "table", key, source_key FROM told')
+            self._connection.unregister("told")
 
     def _load(self) -> None:
-        self._connection.execute(_TABLES)
+        self._connection.execute(TABLES)
+        load = LOAD if self._sides.ledger is not None else {**LOAD, "target": LOAD_TARGET_WITHOUT_OWNERS}
         for side, files in self._files.items():
             if files:
                 self._name_files(side, files)
-                self._connection.execute(_LOAD[side])
+                self._connection.execute(load[side])
             self._check_distinct(side)
         self._connection.register("rejects", self._sides.rejects)
-        self._connection.execute(_LOAD_REJECTS)
+        self._connection.execute(LOAD_REJECTS)
 
     def _check_distinct(self, side: str) -> None:
-        twice = self._number(_TWICE[side])
+        twice = self._number(TWICE[side])
         if twice:
             raise AccountsError(
                 f"bucket {self._sides.bucket}: {twice:,} keys are on the {side} side more than once; "
@@ -146,6 +206,66 @@ class BucketJoin:
         else:
             self._connection.register(f"{side}_files", arrow_dataset(files))
 
+    def _pair(
+        self,
+        item_type: str | None,
+        table: str,
+        key: str | None,
+        source_key: str | None,
+        in_source: bool,
+        source_digest: bytes | None,
+        source_version: int | None,
+        source_size: int | None,
+        in_target: bool,
+        target_digest: bytes,
+        target_version: int | None,
+        target_mapped: bool,
+        target_size: int | None,
+        *others: Any,
+    ) -> Pair:
+        ledger = self._ledger_side(item_type, *others[2:])
+        if ledger is not None and ledger.row is not None and source_digest is None:
+            source_version = ledger.row.version  # rejects carry none
+        return Pair(
+            item_type=item_type,
+            table=table,
+            key=key,
+            source_key=source_key,
+            source=SourceSide(source_digest, source_version or 0) if in_source else None,
+            target=TargetSide(target_digest, target_version, target_mapped) if in_target else None,
+            ledger=ledger,
+            source_size=source_size,
+            target_size=target_size,
+            source_item=others[0],
+            target_item=others[1],
+        )
+
+    def _ledger_side(
+        self,
+        item_type: str | None,
+        row_told: bool,
+        row_version: int | None,
+        row_undelivered: bool | None,
+        is_another: bool,
+        owner_version: int | None,
+        owner_undelivered: bool | None,
+        tombstone: int | None,
+    ) -> LedgerSide | None:
+        ledger = self._sides.ledger
+        if ledger is None or item_type not in ledger.readers:
+            return None
+
+        def state(version: int | None, undelivered: bool | None) -> RowState:
+            return RowState(ledger.first_version if version is None else version, bool(undelivered))
+
+        return LedgerSide(
+            row=state(row_version, row_undelivered) if row_told else None,
+            owner=state(owner_version, owner_undelivered) if is_another else None,
+            next_epoch=ledger.next_epoch,
+            marked=item_type in ledger.marked,
+            tombstone=-1 if tombstone is None else tombstone,
+        )
+
     def _number(self, query: str) -> int:
         ((number,),) = self._connection.execute(query).fetchall()
         return int(number)
@@ -154,113 +274,3 @@ class BucketJoin:
 def _literal(file: Path) -> str:
     """DuckDB takes a path for a pattern."""
     return re.sub(r"[*?[]", r"[\g<0>]", str(file))
-
-
-def _pair(
-    item_type: str | None,
-    table: str,
-    key: str | None,
-    source_key: str | None,
-    in_source: bool,
-    source_digest: bytes | None,
-    source_version: int | None,
-    source_size: int | None,
-    in_target: bool,
-    target_digest: bytes,
-    target_version: int | None,
-    target_mapped: bool,
-    target_size: int | None,
-    *items: str | None,
-) -> Pair:
-    return Pair(
-        item_type=item_type,
-        table=table,
-        key=key,
-        source_key=source_key,
-        source=SourceSide(source_digest, source_version or 0) if in_source else None,
-        target=TargetSide(target_digest, target_version, target_mapped) if in_target else None,
-        source_size=source_size,
-        target_size=target_size,
-        source_item=items[0],
-        target_item=items[1],
-    )
-
-
-_TABLES = """
-CREATE TEMP TABLE source (
-    item_type VARCHAR, "table" VARCHAR, key VARCHAR, claimed VARCHAR, source_key VARCHAR,
-    digest BLOB, version BIGINT, size BIGINT
-);
-CREATE TEMP TABLE target (
-    item_type VARCHAR, "table" VARCHAR, key VARCHAR, digest BLOB, version BIGINT, size BIGINT
-);
-CREATE TEMP TABLE source_items ("table" VARCHAR, key VARCHAR, item VARCHAR);
-CREATE TEMP TABLE target_items ("table" VARCHAR, key VARCHAR, item VARCHAR);
-"""
-
-_LOAD = {
-    "source": """
-INSERT INTO source
-SELECT item_type, "table", key, key, source_key, digest, version, size FROM source_files
-""",
-    "target": """
-INSERT INTO target
-SELECT item_type, "table", key, digest, version, size FROM target_files
-""",
-}
-
-_TWICE = {
-    side: f'SELECT count(*) FROM (SELECT 1 FROM {side} GROUP BY "table", key HAVING count(*) > 1)'  # noqa: S608
-    for side in ("source", "target")
-}
-
-_LOAD_REJECTS = """
-INSERT INTO source
-SELECT r.item_type, r."table", r.key,
-       CASE WHEN s.key IS NULL
-             AND row_number() OVER (PARTITION BY r."table", r.key ORDER BY r.item_type, r.source_key) = 1
-            THEN r.key END,
-       r.source_key, NULL, 0, r.size
-FROM rejects r LEFT JOIN source s ON s."table" = r."table" AND s.key = r.key
-"""
-
-_JOIN = """
-CREATE TEMP TABLE joined AS
-SELECT coalesce(s.digest = t.digest AND t.item_type IS NOT NULL AND t.version <= s.version, false) AS settled,
-       coalesce(s.item_type, t.item_type) AS item_type,
-       CASE WHEN NOT settled THEN coalesce(s."table", t."table") END AS "table",
-       CASE WHEN NOT settled THEN coalesce(s.key, t.key) END AS key,
-       CASE WHEN NOT settled THEN s.source_key END AS source_key,
-       s."table" IS NOT NULL AS in_source,
-       CASE WHEN NOT settled THEN s.digest END AS source_digest,
-       s.version AS source_version,
-       s.size AS source_size,
-       t."table" IS NOT NULL AS in_target,
-       CASE WHEN NOT settled THEN t.digest END AS target_digest,
-       t.version AS target_version,
-       t.item_type IS NOT NULL AS target_mapped,
-       t.size AS target_size,
-       CASE WHEN s.digest <> t.digest THEN t.key END AS differing_key
-FROM source s FULL OUTER JOIN target t ON s."table" = t."table" AND s.claimed = t.key
-"""
-
-_READ_ITEMS = {
-    side: f"""
-INSERT INTO {side}_items
-SELECT "table", key, item FROM {side}_files
-WHERE key IN (SELECT differing_key FROM joined WHERE differing_key IS NOT NULL)
-"""  # noqa: S608
-    for side in ("source", "target")
-}
-
-_PAIRS = """
-SELECT j.item_type, j."table", j.key, j.source_key,
-       j.in_source, j.source_digest, j.source_version, j.source_size,
-       j.in_target, j.target_digest, j.target_version, j.target_mapped, j.target_size,
-       s.item, t.item
-FROM joined j
-LEFT JOIN source_items s ON s."table" = j."table" AND s.key = j.differing_key
-LEFT JOIN target_items t ON t."table" = j."table" AND t.key = j.differing_key
-WHERE NOT j.settled
-ORDER BY j."table", j.key NULLS LAST, j.item_type, j.source_key
-"""

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.diff.account import BUCKETS, BucketAccount, DiffSummary, by_item_type, top_attributes, total
 from pipelines.diff.bucket import CompareBucket
+from pipelines.diff.kernel import KnownRows
 from pipelines.diff.sensitive import Sensitive
 from pipelines.diff.verdict import reasons_against
 from pipelines.errors import AccountsError, StageError
 from pipelines.fanout import FanOut
 from pipelines.mapping.compile import compile_mapping
+from pipelines.mapping.key_source import KeyReader
+from pipelines.mapping.plan import MigrationPlan
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.drift import require_same_schema
@@ -27,7 +30,7 @@ from pipelines.warehouse.snapshots import checked_id, open_snapshot
 
 PLAN = "plan.json"
 SUMMARY = "summary.json"
-MODE = "no_ledger"
+NO_LEDGER, LEDGER = "no_ledger", "ledger"
 
 
 class DiffPlan(BaseModel):
@@ -155,7 +158,21 @@ def _work(migration: Migration, folder: Place, sides: _Sides) -> CompareBucket:
         buckets=sides.records.buckets,
         has_rejects=sides.records.rejects > 0,
         sensitive={item.name: Sensitive(item.sensitive) for item in plan.items},
+        ledger=_known_rows(migration, plan, sides.snapshot),
         hold=current_hold(),
+    )
+
+
+def _known_rows(migration: Migration, plan: MigrationPlan, snapshot: SnapshotManifest) -> KnownRows | None:
+    ledger = snapshot.ledger
+    if ledger is None:
+        return None
+    return KnownRows(
+        files=(migration.folder.snapshot(snapshot.id) / ledger.file,) if ledger.known else (),
+        readers={item.name: KeyReader(item) for item in plan.items if item.name in ledger.item_types},
+        first_version=ledger.first_version,
+        next_epoch=ledger.next_epoch,
+        marked=frozenset(ledger.marked),
     )
 
 
@@ -174,6 +191,8 @@ def _manifest(
     item_types = by_item_type(accounts, migration.mapping.items)
     verdicts = total(item_types.values())
     reasons = reasons_against(verdicts, migration.mapping.checks.thresholds.rejected)
+    if sides.snapshot.gap:
+        reasons = (*reasons, f"capture cannot be relied on: {sides.snapshot.uncaptured}")
     return DiffManifest(
         migration=migration.mapping.migration,
         mapping_hash=migration.mapping_hash,
@@ -181,7 +200,7 @@ def _manifest(
         started_at=plan.started_at,
         snapshot_id=plan.snapshot_id,
         dump_id=plan.dump_id,
-        mode=MODE,
+        mode=LEDGER if sides.snapshot.ledger else NO_LEDGER,
         buckets=sides.records.buckets,
         coverage=len(accounts) / sides.records.buckets,
         source_records=sum(one.source_records for one in accounts),

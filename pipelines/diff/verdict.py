@@ -1,6 +1,6 @@
-"""The verdict on one key, without a ledger: all versions are 0. The rules stand in docs/verdicts.md.
+"""The verdict on one key. The rules stand in docs/verdicts.md.
 
-Tombstones of the target's side count as absent: the dump does not write them.
+Tombstones of the target's side count as absent: the dump does not write them. Without a ledger all versions are 0.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ WRONG = (
 )
 """One of these, and the stores are not consistent."""
 
+UNDECIDED = (Verdict.PENDING, Verdict.IN_FLIGHT)
+"""One of these, and they are not known to be."""
+
 
 @dataclass(frozen=True)
 class SourceSide:
@@ -62,15 +65,65 @@ class TargetSide:
     mapped: bool
 
 
-def judge(source: SourceSide | None, target: TargetSide | None) -> Verdict:
-    """First match wins. At least one side is there."""
+@dataclass(frozen=True)
+class RowState:
+    """A source row, there or not, as the snapshot's ledger knows it."""
+
+    version: int
+    undelivered: bool
+
+
+@dataclass(frozen=True)
+class LedgerSide:
+    """What the snapshot's ledger says of a key. `row`: that has the key or, where none has, that the target's item
+    belongs to; None where that cannot be told. `owner`: the row that the target's item belongs to, where that is
+    another one. `next_epoch`: above every version of this epoch. `marked`: an open mark may reach the item.
+    `tombstone`: the version of the one that the target has at the key; -1 where it has none."""
+
+    row: RowState | None
+    owner: RowState | None
+    next_epoch: int
+    marked: bool
+    tombstone: int = -1
+
+
+def judge(source: SourceSide | None, target: TargetSide | None, ledger: LedgerSide | None = None) -> Verdict:
+    """First match wins. At least one side is there. `ledger`: None where the item type has none."""
     if target is not None:
         if not target.mapped:
             return Verdict.UNMAPPED
         if target.version is None:
             return Verdict.FOREIGN
-        if target.version > (source.version if source else 0):
-            return Verdict.AHEAD
+    if ledger is not None:
+        return _by_ledger(source, target, ledger.tombstone if target is None else target.version or 0, ledger)
+    if target is not None and (target.version or 0) > (source.version if source else 0):
+        return Verdict.AHEAD
+    return _at_rest(source, target)
+
+
+def _by_ledger(source: SourceSide | None, target: TargetSide | None, stored: int, ledger: LedgerSide) -> Verdict:
+    if stored >= ledger.next_epoch:
+        return Verdict.AHEAD
+    states = [state for state in (ledger.row, ledger.owner) if state is not None]
+    owner = ledger.owner or ledger.row
+    if ledger.owner is not None and any(state.undelivered for state in states):
+        return Verdict.PENDING
+    if owner is not None and stored > owner.version:
+        return Verdict.IN_FLIGHT  # written after the snapshot, or by nobody of ours: the snapshot cannot tell
+    verdict = _at_rest(source, target)
+    if verdict in (Verdict.REJECTED, Verdict.MATCH):
+        return Verdict.MISMATCH if verdict is Verdict.MATCH and ledger.owner is not None else verdict
+    if any(state.undelivered for state in states):
+        return Verdict.PENDING
+    if verdict is not Verdict.MISMATCH:
+        return verdict
+    if ledger.owner is None and ledger.row is not None and stored < ledger.row.version:
+        return Verdict.STALE
+    return Verdict.PENDING if ledger.marked else Verdict.MISMATCH
+
+
+def _at_rest(source: SourceSide | None, target: TargetSide | None) -> Verdict:
+    """By content alone."""
     if source is None:
         return Verdict.EXTRA
     if source.is_reject:
@@ -86,7 +139,7 @@ def plus(one: Verdicts, other: Verdicts) -> Verdicts:
 
 def reasons_against(verdicts: Verdicts, rejected_at_most: int) -> tuple[str, ...]:
     """Why the stores cannot be called consistent, in words; empty where they can."""
-    reasons = [f"{getattr(verdicts, kind):,} {kind}" for kind in WRONG if getattr(verdicts, kind)]
+    reasons = [f"{getattr(verdicts, kind):,} {kind}" for kind in (*WRONG, *UNDECIDED) if getattr(verdicts, kind)]
     if verdicts.rejected > rejected_at_most:
         reasons.append(f"{verdicts.rejected:,} rejected, {rejected_at_most:,} allowed")
     if verdicts.total() == verdicts.rejected:

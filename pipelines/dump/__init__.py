@@ -2,11 +2,12 @@
 
     dumps/<dump_id>/plan.json                       what this dump is of: snapshot, mapping, buckets, segments
                     records/bucket=<n>/<segment>-<table>.parquet
+                    tombstones/bucket=<n>/…         the same of tombstones, their items being their keys
                     segments/<segment>-<table>.json a segment's counts, written once its files are in place
                     manifest.json                   last
 
-A segment without its counts is read again from its start. Tombstones are counted and not written: they are absent
-for the diff.
+A segment without its counts is read again from its start. Tombstones are absent for the diff; of their versions it
+asks where the source has the key.
 """
 
 from pipelines.dump.run import dump_tables

@@ -14,7 +14,7 @@ from pipelines.mapping.model import Mapping
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.target.client import Address, dynamodb_client
-from pipelines.warehouse.dataset import RECORDS, count_rows
+from pipelines.warehouse.dataset import RECORDS, TOMBSTONES, count_rows
 from pipelines.warehouse.hold import current_hold
 from pipelines.warehouse.layout import MANIFEST, discard, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
@@ -122,9 +122,10 @@ def _manifest(migration: Migration, dump_id: str, plan: DumpPlan, counts: list[S
 
 def _check_accounts(folder: Place, manifest: DumpManifest) -> None:
     """The segments' counts against the rows that the files really hold."""
-    rows = count_rows(folder / RECORDS, range(manifest.buckets))
-    if rows != manifest.items:
-        raise AccountsError(
-            f"dump {manifest.id}: the segments counted {manifest.items:,} items, the files hold {rows:,}; "
-            f"remove {folder} and run it again"
-        )
+    for what, name, counted in (("items", RECORDS, manifest.items), ("tombstones", TOMBSTONES, manifest.tombstones)):
+        rows = count_rows(folder / name, range(manifest.buckets))
+        if rows != counted:
+            raise AccountsError(
+                f"dump {manifest.id}: the segments counted {counted:,} {what}, the files hold {rows:,}; "
+                f"remove {folder} and run it again"
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -18,7 +18,7 @@ from pipelines.target.client import Address
 from pipelines.target.record import target_record
 from pipelines.target.scan import READ_TIMEOUT_SECONDS, Scanner, WireItem
 from pipelines.target.wire import Wire
-from pipelines.warehouse.dataset import RECORDS, BucketWriter, bucket_folder
+from pipelines.warehouse.dataset import RECORDS, TOMBSTONES, BucketWriter, bucket_folder
 from pipelines.warehouse.hold import Hold
 from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.place import MissingError, Place
@@ -73,13 +73,20 @@ class ReadSegment:
         done = counts_of(self.folder, segment)
         if done is not None:
             return done
-        records_folder = self.folder / RECORDS
-        remove_part(records_folder, segment.part, self.buckets)
+        records_folder, tombstones_folder = self.folder / RECORDS, self.folder / TOMBSTONES
+        for folder in (records_folder, tombstones_folder):
+            remove_part(folder, segment.part, self.buckets)
         rows = _Rows(segment, KeyMatcher(self.plan), self.buckets)
-        with Wire(self.address, 1, READ_TIMEOUT_SECONDS) as wire, BucketWriter(records_folder, segment.part) as writer:
+        with (
+            Wire(self.address, 1, READ_TIMEOUT_SECONDS) as wire,
+            BucketWriter(records_folder, segment.part) as writer,
+            BucketWriter(tombstones_folder, segment.part) as tombstones,
+        ):
             pages = Scanner(wire).pages(segment.table, segment.number, segment.of)
-            for batch in _batches(rows.of(chain.from_iterable(pages))):
-                writer.write(batch)
+            items = rows.of(chain.from_iterable(pages))
+            while batch := list(islice(items, BATCH_ROWS)):
+                writer.write(_table(row for is_tombstone, row in batch if not is_tombstone))
+                tombstones.write(_table(row for is_tombstone, row in batch if is_tombstone))
             if self.hold is not None:
                 self.hold.require()
         counts = rows.counts()
@@ -118,18 +125,19 @@ class _Rows:
         self._buckets = buckets
         self._items = self._tombstones = self._unmapped = 0
 
-    def of(self, items: Iterator[WireItem]) -> Iterator[dict[str, Any]]:
+    def of(self, items: Iterator[WireItem]) -> Iterator[tuple[bool, dict[str, Any]]]:
+        """Each row, and whether it is a tombstone's."""
         table = self._segment.table
         for item in items:
             record = target_record(item, self._segment.key_names)
-            if record.is_tombstone:
-                self._tombstones += 1
-                continue
             key = {name: item[name] for name in self._segment.key_names}
             item_type = self._matcher.item_type(table, key)
-            self._items += 1
-            self._unmapped += item_type is None
-            yield record.row(item_type, table, self._buckets)
+            if record.is_tombstone:
+                self._tombstones += 1
+            else:
+                self._items += 1
+                self._unmapped += item_type is None
+            yield record.is_tombstone, record.row(item_type, table, self._buckets)
 
     def counts(self) -> SegmentCounts:
         return SegmentCounts(
@@ -141,6 +149,5 @@ class _Rows:
         )
 
 
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
-    while batch := list(islice(rows, BATCH_ROWS)):
-        yield pa.RecordBatch.from_pylist(batch, schema=RECORD_SCHEMA)
+def _table(rows: Iterable[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=RECORD_SCHEMA)

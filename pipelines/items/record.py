@@ -27,7 +27,7 @@ RECORD_SCHEMA: pa.Schema = pa.schema(
         pa.field("key", pa.string(), nullable=False),
         pa.field(
             "source_key", pa.string()
-        ),  # `{"order_id":"6"}`: the root's primary key, each column as text; null on the target side
+        ),  # `{"order_id":"6"}`: the root's primary key, each column as text; on the target side `_s`, null without it
         pa.field("bucket", pa.int32(), nullable=False),
         pa.field("item", pa.string(), nullable=False),
         pa.field("version", pa.int64()),  # null on the target side where the item has no `_v`

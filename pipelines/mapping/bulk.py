@@ -13,7 +13,7 @@ that cannot become an item keeps its first problem instead.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -32,7 +32,25 @@ PROBLEM_COLUMNS = ("reason", "attribute", "detail")
 RECORD_COLUMNS = ("item_type", "table", "key", "source_key", "bucket", "item", "version", "digest", "size")
 
 
-def item_rows(item: ItemPlan, tables: SourceTables, duplicates: DataFrame | None, buckets: int) -> DataFrame:
+@dataclass(frozen=True)
+class ItemVersions:
+    """Of one item type: `known` has (known_key, known_version) of those whose version is not `first`; None where there
+    are none such."""
+
+    first: int = 0
+    known: DataFrame | None = None
+
+
+NO_VERSIONS = ItemVersions()
+
+
+def item_rows(
+    item: ItemPlan,
+    tables: SourceTables,
+    duplicates: DataFrame | None,
+    buckets: int,
+    versions: ItemVersions = NO_VERSIONS,
+) -> DataFrame:
     """One row per root row that passes `where`: RECORD_COLUMNS, PROBLEM_COLUMNS and `key_hash`.
 
     Where `reason` is null it is a record. Else it is a reject: `item` and `digest` are null, `key` too where the
@@ -56,20 +74,29 @@ def item_rows(item: ItemPlan, tables: SourceTables, duplicates: DataFrame | None
         built = _with_source_keys_judged(built)
     good, claimed = F.col("problem").isNull(), F.coalesce(F.col("key"), F.col("source_key"))
     sized = good | (F.col("problem")["reason"] == str(RejectReason.ITEM_TOO_LARGE))
+    rows, version = _versioned(_judged(built, duplicates), versions)
     return F.select(
-        _judged(built, duplicates),
+        rows,
         F.lit(item.name).alias("item_type"),
         F.col("table"),
         F.col("key"),
         F.col("source_key"),
         F.call("pmod", F.call("xxhash64", claimed), F.lit(buckets)).cast("int").alias("bucket"),
         F.when(good, F.col("item")).alias("item"),
-        F.lit(0).cast("long").alias("version"),
+        version.cast("long").alias("version"),
         F.when(good, F.call("unhex", F.call("sha2", F.col("item"), F.lit(256)))).alias("digest"),
         F.when(sized, F.col("size")).cast("long").alias("size"),
         *(F.col("problem")[name].alias(name) for name in PROBLEM_COLUMNS),
         F.when(F.col("key").isNotNull(), F.call("xxhash64", F.col("table"), F.col("key"))).alias("key_hash"),
     )
+
+
+def _versioned(rows: DataFrame, versions: ItemVersions) -> tuple[DataFrame, F.Column]:
+    if versions.known is None:
+        return rows, F.lit(versions.first)
+    same = F.col("source_key") == F.col("known_key")
+    joined = rows.join(versions.known, F.condition(same), "left")
+    return joined, F.coalesce(F.col("known_version"), F.lit(versions.first))
 
 
 def keys_claimed_twice(items: Sequence[ItemPlan], tables: SourceTables) -> DataFrame:

@@ -35,9 +35,8 @@ def key_language(key: KeyAttribute) -> Language:
     if key.type is KeyType.B:
         return ANY
     if isinstance(key.value, TemplateValue):
-        return Sequence(
-            tuple(text(part) if isinstance(part, str) else _placeholder(part) for part in key.value.template.parts)
-        )
+        parts = key.value.template.parts
+        return Sequence(tuple(text(part) if isinstance(part, str) else placeholder_language(part) for part in parts))
     return _column(key.value)
 
 
@@ -56,7 +55,7 @@ def _column(value: ColumnValue) -> Language:
     return _plain(value.type.kind)
 
 
-def _placeholder(placeholder: Placeholder) -> Language:
+def placeholder_language(placeholder: Placeholder) -> Language:
     return _plain(placeholder.type.kind) if placeholder.format is None else _formatted(placeholder.format)
 
 

@@ -43,10 +43,13 @@ Outcome = Assembled | Rejected | Absent
 
 @dataclass(frozen=True)
 class OnlineItem:
-    """`source_key`: canonical JSON, `{"order_id":"6"}`, as in a record."""
+    """`source_key`: canonical JSON, `{"order_id":"6"}`, as in a record. `version`: of the same snapshot, 0 where no
+    ledger tells it; `marked`: an open mark reaches the item."""
 
     source_key: str
     outcome: Outcome
+    version: int = 0
+    marked: bool = False
 
 
 class Rejection(Exception):  # noqa: N818 (a step in judging a row, no failure)

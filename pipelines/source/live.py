@@ -17,34 +17,44 @@ from pipelines.progress import Progress
 from pipelines.source.arrow_session import ArrowError, ArrowSession
 from pipelines.source.cut import consistent_cut
 from pipelines.source.introspect import read_catalog
+from pipelines.source.ledger_part import LedgerOf, Uncaptured, see_ledger
 from pipelines.source.parquet_part import Part, write_part
 from pipelines.source.parts import PART_PAGES, page_ranges, parts_of, table_folder
 from pipelines.source.readers import reader_count
-from pipelines.warehouse.manifest import TableCounts
+from pipelines.warehouse.manifest import LedgerSeen, TableCounts
 from pipelines.warehouse.place import Place
 
 __all__ = ["Export", "export_live", "table_folder"]
+
+NOT_ASKED = Uncaptured("the ledger was not asked for")
 
 ColumnsOf = Callable[[Catalog], dict[Table, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was taken. `columns` and `tables` per "schema.table"."""
+    """What was taken. `columns` and `tables` per "schema.table"; `ledger` as the cut saw it."""
 
     catalog: Catalog
     columns: dict[str, tuple[str, ...]]
     tables: dict[str, TableCounts]
+    ledger: LedgerSeen | Uncaptured = NOT_ASKED
 
 
 def export_live(
-    url: str, refs: Sequence[TableRef], columns_of: ColumnsOf, folder: Place | Path, part_pages: int = PART_PAGES
+    url: str,
+    refs: Sequence[TableRef],
+    columns_of: ColumnsOf,
+    folder: Place | Path,
+    part_pages: int = PART_PAGES,
+    ledger_of: LedgerOf | None = None,
 ) -> Export:
     """Writes the columns that `columns_of` chooses to `folder`/<schema>.<table>/part-NNNNN.parquet.
 
     `columns_of` is given the catalogue of those of `refs` that exist, as the cut sees it. Tables of more than
     `part_pages` pages are read in ranges, by `reader_count()` sessions at a time. Foreign tables are read, but no cut
-    binds another server. Raises SourceError, WarehouseError or UsageError; files that were whole by then stay behind.
+    binds another server. With `ledger_of` the versions of the items come from the same cut, too. Raises SourceError,
+    WarehouseError or UsageError; files that were whole by then stay behind.
     """
     with consistent_cut(url, refs, reader_count()) as cut:
         catalog = read_catalog(cut.coordinator, list(cut.sizes))
@@ -55,12 +65,15 @@ def export_live(
             table: parts_of(table, names, ranges(table, cut.sizes[table.ref], part_pages=part_pages), Place.of(folder))
             for table, names in columns.items()
         }
+        wanted = None if ledger_of is None else ledger_of(catalog)
+        ledger = NOT_ASKED if wanted is None else see_ledger(cut, wanted, Place.of(folder))
         with Progress("snapshot", _estimate([cut.sizes[table.ref].rows for table in columns]), "rows") as progress:
             rows = _write_all(cut.readers, _in_order(parts), progress)
     return Export(
         catalog=catalog,
         columns={str(table.ref): names for table, names in columns.items()},
         tables={str(table.ref): _counts(some, rows) for table, some in parts.items()},
+        ledger=ledger,
     )
 
 

@@ -2,15 +2,18 @@
 
 backfills/<run_id>/run.json                    what is to be written, before anything is
                    buckets/<n>.json            a bucket's account, once the bucket is done
-                   failed/bucket=<n>.parquet   FAILED_SCHEMA: the items that DynamoDB did not take
+                   failed/bucket=<n>.parquet   FAILED_SCHEMA: the items that DynamoDB did not take, and conflicts
+                   refused/bucket=<n>.parquet  REFUSED_SCHEMA: conditional puts that were refused, until they are judged
                    progress/<n>                items of a bucket under way; for the progress line only
                    manifest.json               last
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,12 +29,27 @@ from pipelines.warehouse.manifest import FORMAT
 from pipelines.warehouse.place import MissingError, Place
 
 RUN = "run.json"
+REFUSED_BATCH = 1_000
 
 FAILED_SCHEMA: pa.Schema = pa.schema(
     [
         pa.field("table", pa.string(), nullable=False),
         pa.field("key", pa.string(), nullable=False),
         pa.field("error", pa.string(), nullable=False),  # DynamoDB's code and message
+    ]
+)
+
+REFUSED_SCHEMA: pa.Schema = pa.schema(
+    [
+        pa.field("item_type", pa.string(), nullable=False),
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("source_key", pa.string()),
+        pa.field("version", pa.int64(), nullable=False),
+        pa.field("met_version", pa.int64(), nullable=False),  # -1 where it is not ours
+        pa.field("met_owner", pa.string()),
+        pa.field("met_tombstone", pa.bool_(), nullable=False),
+        pa.field("met_equal", pa.bool_(), nullable=False),
     ]
 )
 
@@ -54,11 +72,12 @@ class BackfillRun(_Frozen):
     selected: tuple[int, ...]
     item_types: tuple[str, ...]
     targets: dict[str, str] = {}
+    forced: bool = False
     started_at: datetime
 
 
 class BucketAccount(_Frozen):
-    """records = written + superseded + conflicts + failed."""
+    """records = written + superseded + conflicts + failed + refused. `refused`: still to be judged."""
 
     bucket: int
     records: int
@@ -66,11 +85,27 @@ class BucketAccount(_Frozen):
     superseded: int = 0
     conflicts: int = 0
     failed: int = 0
+    refused: int = 0
 
     def require_balance(self) -> None:
-        parts = self.written + self.superseded + self.conflicts + self.failed
+        parts = self.written + self.superseded + self.conflicts + self.failed + self.refused
         if parts != self.records:
             raise AccountsError(f"backfill, bucket {self.bucket}: {self.records} records, but {parts} accounted for")
+
+
+@dataclass(frozen=True)
+class RefusedPut:
+    """A row of REFUSED_SCHEMA."""
+
+    item_type: str
+    table: str
+    key: str
+    source_key: str | None
+    version: int
+    met_version: int
+    met_owner: str | None
+    met_tombstone: bool
+    met_equal: bool
 
 
 class BackfillFolder:
@@ -81,8 +116,9 @@ class BackfillFolder:
         self.stop_flag = path / ".stop"
 
     def begin(self, run: BackfillRun) -> None:
-        for folder in (self.path, self.path / "buckets", self.path / "failed", self.path / "progress"):
-            folder.make_folder()
+        self.path.make_folder()
+        for name in ("buckets", "failed", "refused", "progress"):
+            (self.path / name).make_folder()
         (self.path / RUN).write_atomically(run.model_dump_json(indent=2) + "\n")
 
     @property
@@ -112,9 +148,13 @@ class BackfillFolder:
         found = each(self.account, [bucket for bucket in buckets if bucket in done], self.path)
         return [account for account in found if account is not None]
 
-    def finish_bucket(self, account: BucketAccount, failures: Sequence[Failure]) -> None:
+    def finish_bucket(
+        self, account: BucketAccount, failures: Sequence[Failure], refusals: Sequence[RefusedPut] = ()
+    ) -> None:
         """The failures first, the account last and atomically. Raises AccountsError where it does not balance."""
         account.require_balance()
+        if refusals:
+            self._write_refusals(account.bucket, refusals)
         failed = self.failed_path(account.bucket)
         if failures:
             rows = [{"table": one.table, "key": one.key, "error": one.error} for one in failures]
@@ -125,10 +165,31 @@ class BackfillFolder:
         if self.path.local is not None:
             self._progress_path(account.bucket).remove()
 
+    def refusals(self, bucket: int) -> Iterator[list[RefusedPut]]:
+        """Some hundred at a time, each list of one item type."""
+        with self._refused_path(bucket).open_input() as file:
+            for batch in pq.ParquetFile(file).iter_batches(REFUSED_BATCH):
+                rows = [RefusedPut(*row.values()) for row in batch.to_pylist()]
+                rows.sort(key=lambda row: row.item_type)
+                for _, same in groupby(rows, key=lambda row: row.item_type):
+                    yield list(same)
+
+    def judged(self, account: BucketAccount, failures: Sequence[Failure]) -> None:
+        """The bucket's refusals are accounted for; `failures` come to those that it had."""
+        self.finish_bucket(account, list(dict.fromkeys([*self.failures(account.bucket), *failures])))
+        self._refused_path(account.bucket).remove()
+
+    def failures(self, bucket: int) -> list[Failure]:
+        """Items that DynamoDB did not take, and conflicts."""
+        try:
+            with self.failed_path(bucket).open_input() as file:
+                return [Failure(**row) for row in pq.read_table(file).to_pylist()]
+        except MissingError:
+            return []
+
     def errors(self, bucket: int) -> list[str]:
-        """Of the items that DynamoDB did not take, its code and message."""
-        with self.failed_path(bucket).open_input() as file:
-            return [str(error) for error in pq.read_table(file, columns=["error"])["error"].to_pylist()]
+        """Of the items that are not written, DynamoDB's code and message."""
+        return [failure.error for failure in self.failures(bucket)]
 
     def reopen_bucket(self, bucket: int) -> None:
         self._account_path(bucket).remove()
@@ -149,6 +210,13 @@ class BackfillFolder:
 
     def failed_path(self, bucket: int) -> Place:
         return self.path / "failed" / f"bucket={bucket}.parquet"
+
+    def _refused_path(self, bucket: int) -> Place:
+        return self.path / "refused" / f"bucket={bucket}.parquet"
+
+    def _write_refusals(self, bucket: int, refusals: Sequence[RefusedPut]) -> None:
+        rows = [vars(one) for one in refusals]
+        write_table(pa.Table.from_pylist(rows, schema=REFUSED_SCHEMA), self._refused_path(bucket), durable=True)
 
     def _with_account(self) -> set[int]:
         """From the names alone, in one listing."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.items.canonical import canonical_item, quote
-from pipelines.items.record import VERSION_ATTRIBUTE
+from pipelines.items.record import SOURCE_ATTRIBUTE, VERSION_ATTRIBUTE
 
 MAX_ITEMS = 25
 MAX_BYTES = 16_000_000  # DynamoDB's limit is 16 MB; the rest is for what stands around the items
@@ -19,15 +19,19 @@ MAX_BYTES = 16_000_000  # DynamoDB's limit is 16 MB; the rest is for what stands
 
 @dataclass(frozen=True)
 class Put:
-    """One record to write. `key` and `item` are canonical JSON; `item` is without Crossover's own attributes."""
+    """One record to write. `key` and `item` are canonical JSON; `item` is without Crossover's own attributes.
+    `owner`: the source key, where items bear it."""
 
     key: str
     item: bytes
     version: int
+    owner: str | None = None
 
     def request(self) -> bytes:
-        own = f',"{VERSION_ATTRIBUTE}":{{"N":"{self.version}"}}}}}}}}'.encode()
-        return b'{"PutRequest":{"Item":' + self.item[:-1] + own
+        own = f',"{VERSION_ATTRIBUTE}":{{"N":"{self.version}"}}'
+        if self.owner is not None:
+            own += f',"{SOURCE_ATTRIBUTE}":{{"S":{quote(self.owner)}}}'
+        return b'{"PutRequest":{"Item":' + self.item[:-1] + own.encode() + b"}}}"
 
 
 @dataclass(frozen=True)

@@ -18,30 +18,32 @@ from pipelines.target.wire import Wire
 from pipelines.warehouse.dataset import read_bucket
 from pipelines.warehouse.place import Place
 
-_COLUMNS = ("item_type", "table", "key", "item", "version")
+COLUMNS = ("item_type", "table", "key", "source_key", "item", "version")
 _ROWS_AT_ONCE = 1_000
 _REPORT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class ColdBucket:
-    """A task; picklable. `item_types`: only these, or all where empty."""
+    """A task; picklable. `item_types`: only these, or all where empty. `bear_source`: item types whose items bear the
+    source key."""
 
     address: Address
     records_folder: Place
     run_folder: Place
     bucket: int
     item_types: tuple[str, ...] = ()
+    bear_source: frozenset[str] = frozenset()
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 def write_bucket(task: ColdBucket) -> BucketAccount:
     """Raises TargetError; the bucket is then not done, and is written again by the next attempt."""
     folder = BackfillFolder(task.run_folder)
-    records = selected(read_bucket(task.records_folder, task.bucket, _COLUMNS), task.item_types)
+    records = selected(read_bucket(task.records_folder, task.bucket, COLUMNS), task.item_types)
     with Wire(task.address, connections=IN_FLIGHT) as wire:
         writer = BatchWriter(wire, task.policy)
-        written = writer.write(_batches(records), _Report(folder, task.bucket).add)
+        written = writer.write(_batches(records, task.bear_source), Report(folder, task.bucket).add)
     account = BucketAccount(
         bucket=task.bucket, records=records.num_rows, written=written.written, failed=len(written.failures)
     )
@@ -56,20 +58,26 @@ def selected(records: pa.Table, item_types: tuple[str, ...]) -> pa.Table:
     return records.filter(pc.is_in(records["item_type"], value_set=pa.array(item_types, pa.string())))
 
 
-def _batches(records: pa.Table) -> Iterator[Batch]:
+def _batches(records: pa.Table, bear_source: frozenset[str]) -> Iterator[Batch]:
     for table in pc.unique(records["table"]).to_pylist():
-        yield from batches(table, _puts(records.filter(pc.equal(records["table"], table))))
+        yield from batches(table, _puts(records.filter(pc.equal(records["table"], table)), bear_source))
 
 
-def _puts(records: pa.Table) -> Iterator[Put]:
+def owners(records: pa.RecordBatch, bear_source: frozenset[str]) -> list[str | None]:
+    """The source keys of those rows whose items bear it."""
+    bear = pc.is_in(records.column("item_type"), value_set=pa.array(sorted(bear_source), pa.string()))
+    return list(pc.if_else(bear, records.column("source_key"), None).to_pylist())
+
+
+def _puts(records: pa.Table, bear_source: frozenset[str]) -> Iterator[Put]:
     for chunk in records.to_batches(max_chunksize=_ROWS_AT_ONCE):
         keys = chunk.column("key").to_pylist()
         items = chunk.column("item").cast(pa.binary()).to_pylist()  # UTF-8 as it lies in the file
         versions = chunk.column("version").fill_null(0).to_pylist()
-        yield from map(Put, keys, items, versions)
+        yield from map(Put, keys, items, versions, owners(chunk, bear_source))
 
 
-class _Report:
+class Report:
     """Tells the stage how far this bucket is, at most twice a second."""
 
     def __init__(self, folder: BackfillFolder, bucket: int) -> None:

@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.items.record import SOURCE_ATTRIBUTE
 from pipelines.target.conditional_write import Answered, Sent, Write
-from pipelines.target.record import TargetRecord, target_record
+from pipelines.target.record import target_record
 from pipelines.target.scan import WireItem
 
 
@@ -57,25 +56,35 @@ class Now:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """What was met at the key: `version` None where it is not ours. `owner`: `_s`."""
+class Met:
+    """What a refused write met at its key. `version`: -1 where it is not ours. `owner`: `_s`. `equal`: it is what was
+    to be written."""
 
-    record: TargetRecord
+    version: int
     owner: str | None
+    is_tombstone: bool
+    equal: bool
 
     @classmethod
-    def of(cls, write: Write, old: WireItem) -> Stored:
-        owner = old.get(SOURCE_ATTRIBUTE, {}).get("S")
-        return cls(target_record(old, tuple(json.loads(write.key))), owner)
+    def of(cls, write: Write, old: WireItem) -> Met:
+        record = target_record(old, tuple(json.loads(write.key)))
+        return cls(
+            version=-1 if record.version is None else record.version,
+            owner=record.owner,
+            is_tombstone=record.is_tombstone,
+            equal=record.is_tombstone if write.item is None else not record.is_tombstone and record.item == write.item,
+        )
 
-    @property
-    def version(self) -> int:
-        return -1 if self.record.version is None else self.record.version
 
-    def equals(self, write: Write) -> bool:
-        if write.item is None or self.record.is_tombstone:
-            return write.item is None and self.record.is_tombstone
-        return self.record.item == write.item
+@dataclass(frozen=True)
+class Refused:
+    """A write that its condition has refused. `owner`: where items bear it. `left`: of a tombstone, the version at
+    which its key was left; None of a put."""
+
+    owner: str | None
+    version: int
+    left: int | None
+    met: Met
 
 
 def asks_ledger(answered: Answered) -> bool:
@@ -83,24 +92,28 @@ def asks_ledger(answered: Answered) -> bool:
     return answered.sent is Sent.REFUSED and answered.old is not None
 
 
-def stored(answered: Answered) -> Stored | None:
-    return None if answered.old is None else Stored.of(answered.write, answered.old)
+def met(answered: Answered) -> Met | None:
+    return None if answered.old is None else Met.of(answered.write, answered.old)
 
 
 def judge(answered: Answered, left: int | None, now: Now | None) -> Verdict:
     """`left`: of a tombstone, the version at which its key was left. `now`: where `asks_ledger`."""
-    write, met = answered.write, stored(answered)
+    write, found = answered.write, met(answered)
     if answered.sent is Sent.WRITTEN:
         return Verdict.TOMBSTONED if write.item is None else Verdict.WRITTEN
     if answered.sent is not Sent.REFUSED:
         return _UNREFUSED[answered.sent]
-    if met is None or now is None:
+    if found is None or now is None:
         return Verdict.UNKNOWN
-    if met.record.version is None:
+    return judge_refused(Refused(write.owner, write.version, None if write.item else left or 0, found), now)
+
+
+def judge_refused(refused: Refused, now: Now) -> Verdict:
+    if refused.met.version < 0:
         return Verdict.CONFLICT
-    if write.owner is None or met.owner == write.owner:
-        return _of_its_own(met, write, now)
-    return _of_another(met, write, left or 0) if _is_alike(met.owner, write.owner) else Verdict.CONFLICT
+    if refused.owner is None or refused.met.owner == refused.owner:
+        return _of_its_own(refused, now)
+    return _of_another(refused) if _is_alike(refused.met.owner, refused.owner) else Verdict.CONFLICT
 
 
 def _is_alike(owner: str | None, other: str) -> bool:
@@ -112,19 +125,19 @@ def _is_alike(owner: str | None, other: str) -> bool:
     return isinstance(found, dict) and found.keys() == json.loads(other).keys()
 
 
-def _of_another(met: Stored, write: Write, left: int) -> Verdict:
-    if met.record.is_tombstone:
+def _of_another(refused: Refused) -> Verdict:
+    if refused.met.is_tombstone:
         return Verdict.TAKEN_OVER
-    if write.item is not None:
+    if refused.left is None:
         return Verdict.HELD
-    return Verdict.NOT_OURS if met.version >= left else Verdict.RAISE_HOLDER
+    return Verdict.NOT_OURS if refused.met.version >= refused.left else Verdict.RAISE_HOLDER
 
 
-def _of_its_own(met: Stored, write: Write, now: Now) -> Verdict:
-    if met.version > now.version:
+def _of_its_own(refused: Refused, now: Now) -> Verdict:
+    if refused.met.version > now.version:
         return Verdict.CONFLICT
-    if met.version > write.version:
+    if refused.met.version > refused.version:
         return Verdict.SUPERSEDED
-    if met.equals(write):
+    if refused.met.equal:
         return Verdict.DONE
     return Verdict.AGAIN if now.moved else Verdict.CONFLICT

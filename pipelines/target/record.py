@@ -8,6 +8,7 @@ that the diff shows it instead of the dump failing on it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,13 @@ from typing import Any
 from pipelines.items.bucket import bucket_of
 from pipelines.items.canonical import canonical_item, canonical_value, digest, quote
 from pipelines.items.number import plain_number
-from pipelines.items.record import DELETED_ATTRIBUTE, OWN_ATTRIBUTES, VERSION_ATTRIBUTE
+from pipelines.items.record import DELETED_ATTRIBUTE, OWN_ATTRIBUTES, SOURCE_ATTRIBUTE, VERSION_ATTRIBUTE
 from pipelines.items.reject import Unrepresentable
 from pipelines.items.size import item_size
 from pipelines.target.scan import WireItem
 
 MAX_VERSION = 2**63 - 1
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _NO_CANONICAL_FORM = (Unrepresentable, ValueError, TypeError, AttributeError)
 
@@ -28,12 +30,14 @@ _NO_CANONICAL_FORM = (Unrepresentable, ValueError, TypeError, AttributeError)
 @dataclass(frozen=True)
 class TargetRecord:
     """Crossover's own attributes taken out: `version` is `_v`, None where there is none or it is no whole number
-    from 0 to 2^63 - 1. `is_tombstone`: `_deleted` is true beside a version; without one the item is not ours."""
+    from 0 to 2^63 - 1. `is_tombstone`: `_deleted` is true beside a version; without one the item is not ours.
+    `owner`: `_s`, None where there is none."""
 
     key: str
     item: str
     version: int | None
     is_tombstone: bool
+    owner: str | None
 
     def row(self, item_type: str | None, table: str, buckets: int) -> dict[str, Any]:
         """A row of RECORD_SCHEMA."""
@@ -41,7 +45,7 @@ class TargetRecord:
             "item_type": item_type,
             "table": table,
             "key": self.key,
-            "source_key": None,
+            "source_key": self.owner,
             "bucket": bucket_of(self.key, buckets),
             "item": self.item,
             "version": self.version,
@@ -57,7 +61,14 @@ def target_record(item: WireItem, key_names: Sequence[str]) -> TargetRecord:
         item=_text({name: value for name, value in item.items() if name not in OWN_ATTRIBUTES}),
         version=version,
         is_tombstone=version is not None and item.get(DELETED_ATTRIBUTE) == {"BOOL": True},
+        owner=_owner(item.get(SOURCE_ATTRIBUTE)),
     )
+
+
+def _owner(value: Mapping[str, Any] | None) -> str | None:
+    """None, too, for a text that no file can hold."""
+    text = None if value is None else value.get("S")
+    return text if isinstance(text, str) and not _SURROGATE.search(text) else None
 
 
 def _version(value: Mapping[str, Any] | None) -> int | None:

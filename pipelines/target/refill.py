@@ -9,7 +9,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from pipelines.items.bucket import DEFAULT_BUCKETS
-from pipelines.items.record import VERSION_ATTRIBUTE
+from pipelines.items.record import SOURCE_ATTRIBUTE, VERSION_ATTRIBUTE
 from pipelines.warehouse.dataset import read_bucket
 from pipelines.warehouse.place import Place
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH = 25  # of BatchWriteItem
+_COLUMNS = ("table", "item", "version", "source_key")
 
 
 def refill(client: DynamoDBClient, dump_folder: Place, buckets: int = DEFAULT_BUCKETS) -> int:
@@ -31,11 +32,13 @@ def refill(client: DynamoDBClient, dump_folder: Place, buckets: int = DEFAULT_BU
 
 def _items(dump_folder: Place, buckets: int) -> Iterator[tuple[str, dict[str, Any]]]:
     for bucket in range(buckets):
-        rows = read_bucket(dump_folder / "records", bucket, ["table", "item", "version"]).sort_by("table")
-        for table, text, version in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
+        rows = read_bucket(dump_folder / "records", bucket, _COLUMNS).sort_by("table")
+        for table, text, version, owner in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
             item = {name: _typed(value) for name, value in json.loads(text).items()}
             if version is not None:
                 item[VERSION_ATTRIBUTE] = {"N": str(version)}
+            if owner is not None:
+                item[SOURCE_ATTRIBUTE] = {"S": owner}
             yield table, item
 
 

@@ -33,6 +33,7 @@ _PASSING = THROTTLED | {
     "ServiceUnavailable",
     "ServiceUnavailableException",
     "TransactionInProgressException",
+    "TransactionConflictException",  # the application's, on this item
 }
 
 

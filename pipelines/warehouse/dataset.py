@@ -23,6 +23,7 @@ from pipelines.warehouse.place import Place, Writing
 
 RECORDS = "records"
 REJECTS = "rejects"
+TOMBSTONES = "tombstones"
 
 FILE_SCHEMA: pa.Schema = RECORD_SCHEMA.remove(RECORD_SCHEMA.get_field_index("bucket"))
 """What a records file holds: RECORD_SCHEMA without `bucket`."""

@@ -1,6 +1,6 @@
 """Where a migration's data lies, and the manifests that say what of it is whole.
 
-    <warehouse>/<migration>/snapshots/<snapshot_id>/<schema>.<table>/*.parquet
+    <warehouse>/<migration>/snapshots/<snapshot_id>/<schema>.<table>/*.parquet   ledger/versions.parquet
                             records/<snapshot_id>/{records,rejects}/
                             backfills/<run_id>/   dumps/<dump_id>/   diffs/<run_id>/   reports/<run_id>/   locks/
 

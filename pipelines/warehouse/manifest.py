@@ -44,11 +44,38 @@ class RdsExportOrigin(_Frozen):
     snapshot_time: str | None
 
 
-class SnapshotManifest(Manifest):
+class LedgerSeen(_Frozen):
+    """The ledger as a snapshot saw it. `item_types`: those that have one; the versions of others are 0.
+
+    `first_version`: of every item that is not in `file` (VERSIONS_SCHEMA; relative to the snapshot's folder);
+    `next_epoch`: above every version of this epoch. `sweeps`: how many had been begun. `marked`: item types that an
+    open mark reaches.
+    """
+
+    epoch: int
+    sweeps: int
+    first_version: int
+    next_epoch: int
+    item_types: tuple[str, ...]
+    marked: tuple[str, ...]
+    known: int  # rows of `file`
+    file: str
+
+
+class _Captured(_Frozen):
+    """`uncaptured`: why a snapshot has no versions. `gap`: capture is installed, or may be, and cannot be relied on;
+    such a snapshot is not for backfill, and no verification by it can pass."""
+
+    ledger: LedgerSeen | None = None
+    uncaptured: str = ""
+    gap: bool = False
+
+
+class SnapshotManifest(_Captured, Manifest):
     stage: str = "snapshot"
     taken: str  # "live" or "rds-export"
     source: str  # host, port and database, without user or password
-    captured: bool  # whether the ledger was installed
+    captured: bool  # whether the ledger was there, whole, in the same snapshot
     catalog: Catalog
     columns: dict[str, tuple[str, ...]]  # per "schema.table", the columns that were read
     tables: dict[str, TableCounts]  # per "schema.table"
@@ -75,7 +102,9 @@ class ItemTypeCounts(_Frozen):
     embeds: dict[str, EmbedCounts]  # per dotted path, `lines.product`
 
 
-class RecordsManifest(Manifest):
+class RecordsManifest(_Captured, Manifest):
+    """What the snapshot says of its ledger stands here, too: a backfill needs no more than the records."""
+
     stage: str = "records"
     snapshot_id: str
     buckets: int
@@ -83,6 +112,7 @@ class RecordsManifest(Manifest):
     rejects: int
     reject_reasons: dict[str, int]
     item_types: dict[str, ItemTypeCounts]
+    bear_source: tuple[str, ...] = ()  # item types whose keys do not tell the row: their items bear it, `_s`
 
 
 class BackfillManifest(Manifest):
@@ -90,7 +120,7 @@ class BackfillManifest(Manifest):
 
     stage: str = "backfill"
     snapshot_id: str
-    mode: str  # "cold"
+    mode: str  # "cold", "live"
     buckets: int
     records: int
     written: int
@@ -138,7 +168,7 @@ class DiffManifest(Manifest):
     stage: str = "diff"
     snapshot_id: str
     dump_id: str
-    mode: str  # "no_ledger": what the verdicts can speak for
+    mode: str  # "no_ledger", "ledger": what the verdicts can speak for
     buckets: int
     coverage: float  # share of the buckets that was compared, 0 .. 1
     source_records: int

@@ -27,6 +27,14 @@ _SPARK_TYPES: dict[Kind, T.DataType] = {
     Kind.TIMESTAMPTZ: T.TimestampType(),
 }
 
+_VERSIONS = T.StructType(
+    [
+        T.StructField("item_type", T.StringType()),
+        T.StructField("source_key", T.StringType()),
+        T.StructField("version", T.LongType()),
+    ]
+)
+
 
 @dataclass(frozen=True)
 class SnapshotTables:
@@ -47,14 +55,14 @@ class SnapshotTables:
         schema = physical_schema(table, columns)
         if not counts.files:
             return self.spark.createDataFrame([], schema)
-        files = self.files(table)
-        if self.folder.local is None:
-            return read_files(self.spark, files, schema)
-        return (
-            self.spark.read.schema(schema)
-            .option("__globPaths__", "false")  # a table may be called `a*`
-            .parquet(*map(str, files))
-        )
+        return self._read(self.files(table), schema)
+
+    def known_versions(self) -> DataFrame | None:
+        """(item_type, source_key, version) of every item that the ledger had heard of; None where there is none."""
+        ledger = self.manifest.ledger
+        if ledger is None or not ledger.known:
+            return None
+        return self._read([self._existing(ledger.file)], _VERSIONS)
 
     def files(self, table: Table) -> list[Place]:
         return each(self._existing, self.manifest.tables[str(table.ref)].files, self.folder)
@@ -67,6 +75,15 @@ class SnapshotTables:
 
     def rows(self, table: Table) -> int:
         return self.manifest.tables[str(table.ref)].rows
+
+    def _read(self, files: list[Place], schema: T.StructType) -> DataFrame:
+        if self.folder.local is None:
+            return read_files(self.spark, files, schema)
+        return (
+            self.spark.read.schema(schema)
+            .option("__globPaths__", "false")  # a table may be called `a*`
+            .parquet(*map(str, files))
+        )
 
     def _existing(self, file: str) -> Place:
         place = self.folder / file

@@ -115,12 +115,12 @@ def _refused_is_superseded(answered: Any, left: Any, now: Any) -> Verdict:
 _of_its_own, _of_another = judge_module._of_its_own, judge_module._of_another
 
 
-def _anything_newer_is_superseded(met: Any, write: Any, now: Now) -> Verdict:
-    return _of_its_own(met, write, Now(max(met.version, now.version), now.moved))
+def _anything_newer_is_superseded(refused: Any, now: Now) -> Verdict:
+    return _of_its_own(refused, Now(max(refused.met.version, now.version), now.moved))
 
 
-def _tombstones_of_others_supersede(met: Any, write: Any, left: int) -> Verdict:
-    return Verdict.SUPERSEDED if met.record.is_tombstone else _of_another(met, write, left)
+def _tombstones_of_others_supersede(refused: Any) -> Verdict:
+    return Verdict.SUPERSEDED if refused.met.is_tombstone else _of_another(refused)
 
 
 def _on_from_the_beginning(*arguments: Any) -> sql.Composed:

@@ -194,9 +194,12 @@ def test_what_does_not_exist_cannot_be_chosen(migration: Migration, rows: Any) -
         run_backfill(migration, in_process, buckets=[8])
 
 
-@pytest.mark.parametrize("mode", ["live", "import"])
-def test_modes_that_are_not_built_are_refused(migration: Migration, rows: Any, mode: str) -> None:
-    with pytest.raises(UsageError, match=f"--mode {mode}: not supported yet"):
+@pytest.mark.parametrize(
+    ("mode", "problem"),
+    [("live", "snapshot s1 has no versions"), ("import", "not supported yet"), ("warm", "no such mode")],
+)
+def test_modes_that_cannot_be_had_are_refused(migration: Migration, rows: Any, mode: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=f"--mode {mode}: {problem}"):
         run_backfill(migration, in_process, mode=mode)
     assert not (migration.folder.root / "backfills").exists()
 

@@ -34,7 +34,7 @@ def versions(shop: Captured) -> dict[str, int]:
 def known(shop: Captured) -> dict[tuple[str, str], int]:
     with shop.session() as connection:
         found = connection.execute(versions_known("small")).fetchall()
-    return {(item_type, source_key): version for item_type, source_key, version in found}
+    return {(item_type, source_key): version for item_type, source_key, version, _ in found}
 
 
 def test_the_epoch_the_base_and_the_log_add_up(shop: Captured) -> None:

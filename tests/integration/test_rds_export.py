@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.capture import install_capture
 from pipelines.errors import SourceError
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
@@ -101,12 +102,22 @@ def test_a_whole_export_is_a_snapshot_like_a_live_one(
     for table in ROWS:
         assert rows_of(migration, found, table) == rows_of(migration, live, table)
     assert (found.catalog, found.columns, found.source) == (live.catalog, live.columns, live.source)
+    assert (found.uncaptured, found.gap) == ("capture is not installed", False)
     assert (found.taken, found.captured, live.taken, live.export) == ("rds-export", False, "live", None)
     assert found.export is not None
     assert (found.export.task, found.export.location) == (options.task, str(location))
     assert (found.export.source_arn, found.export.snapshot_time) == (SOURCE_ARN, SNAPSHOT_TIME)
     folder = Path(str(migration.folder.snapshot(found.id)))
     assert all(b"7f3a" not in path.read_bytes() for path in folder.rglob("*.parquet"))
+
+
+def test_an_export_of_a_captured_database_has_no_versions_and_says_so(
+    migration: Migration, source: str, tmp_path: Path
+) -> None:
+    install_capture(migration, source)
+    manifest = take_snapshot(migration, source, export=Place.of(write_export(source, tmp_path).folder))
+    assert (manifest.captured, manifest.gap, manifest.ledger) == (False, True, None)
+    assert manifest.uncaptured == "an RDS export tells no versions, and capture is installed: take a live snapshot"
 
 
 def test_what_is_younger_than_the_rds_snapshot_is_told_or_left_alone(

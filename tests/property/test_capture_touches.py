@@ -130,7 +130,7 @@ class Writers(RuleBasedStateMachine):
             reached = open_marks(self.connection, self.plan)
             return (
                 items(self.connection),
-                {(item_type, source_key): version for item_type, source_key, version in found},
+                {(item_type, source_key): version for item_type, source_key, version, _ in found},
                 {(item_type, source_key) for item_type, keys in reached.items() for source_key in keys},
             )
 

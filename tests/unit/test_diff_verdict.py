@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pipelines.diff.verdict import WRONG, SourceSide, TargetSide, Verdict, judge, plus, reasons_against
+from pipelines.diff.verdict import (
+    UNDECIDED,
+    WRONG,
+    LedgerSide,
+    RowState,
+    SourceSide,
+    TargetSide,
+    Verdict,
+    judge,
+    plus,
+    reasons_against,
+)
 from pipelines.warehouse.manifest import Verdicts
 
 pytestmark = pytest.mark.unit
@@ -49,6 +62,80 @@ def test_first_match_wins(source: SourceSide | None, target: TargetSide | None, 
     assert judge(source, target) == verdict
 
 
+NEXT_EPOCH = 200
+"""Epochs are 100 wide here: this one is 100 to 199."""
+
+
+def known(
+    version: int = 105, undelivered: bool = False, owner: RowState | None = None, mark: bool = False
+) -> LedgerSide:
+    return LedgerSide(RowState(version, undelivered), owner, NEXT_EPOCH, mark)
+
+
+UNKNOWN = LedgerSide(None, None, NEXT_EPOCH, False)
+ROW = SourceSide(b"same", 105)
+GONE = None
+
+
+def other(version: int) -> TargetSide:
+    return item(b"other", version)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "ledger", "verdict"),
+    [
+        (ROW, item(version=105), known(), "match"),
+        (ROW, item(version=102), known(undelivered=True), "match"),  # older, and equal in content
+        (ROW, item(version=None), known(), "foreign"),
+        (ROW, item(mapped=False, version=300), known(), "unmapped"),
+        # above all that this epoch can give
+        (ROW, item(version=200), known(), "ahead"),
+        (GONE, item(version=200), UNKNOWN, "ahead"),
+        (REJECT, item(version=200), known(), "ahead"),
+        # above what the snapshot saw: it cannot tell a later write from one of nobody's
+        (ROW, item(version=106), known(), "in_flight"),
+        (ROW, other(106), known(undelivered=True), "in_flight"),
+        (GONE, item(version=106), known(), "in_flight"),
+        (REJECT, item(version=106), known(), "in_flight"),
+        (GONE, item(version=101), known(100), "in_flight"),  # a row that is newer than the snapshot
+        (REJECT, item(version=105), known(), "rejected"),
+        (REJECT, None, known(undelivered=True), "rejected"),
+        # a row that is gone has its version still: its item is no `ahead`
+        (GONE, item(version=104), known(), "extra"),
+        (GONE, item(version=105), known(), "extra"),
+        (GONE, item(version=104), known(undelivered=True), "pending"),
+        (GONE, item(version=104), UNKNOWN, "extra"),
+        (ROW, None, known(), "missing"),
+        (ROW, None, known(undelivered=True), "pending"),
+        (ROW, other(104), known(), "stale"),
+        (ROW, other(3), known(), "stale"),  # of an earlier epoch
+        (ROW, item(version=3), known(), "match"),
+        (ROW, other(104), known(undelivered=True), "pending"),
+        (ROW, other(105), known(), "mismatch"),
+        (ROW, other(105), known(undelivered=True), "pending"),
+        (ROW, other(105), known(mark=True), "pending"),
+        (ROW, other(104), known(mark=True), "stale"),
+        # a tombstone is absent, and has a version
+        (ROW, None, replace(known(), tombstone=105), "missing"),
+        (ROW, None, replace(known(), tombstone=106), "in_flight"),
+        (ROW, None, replace(known(), tombstone=200), "ahead"),
+        (ROW, None, replace(known(owner=RowState(150, False)), tombstone=150), "missing"),
+        # the target's item is another row's: two rows' versions are not comparable
+        (ROW, item(version=150), known(owner=RowState(150, False)), "mismatch"),
+        (ROW, other(3), known(owner=RowState(150, False)), "mismatch"),
+        (ROW, other(150), known(undelivered=True, owner=RowState(150, False)), "pending"),
+        (ROW, other(150), known(owner=RowState(150, True)), "pending"),
+        (ROW, other(151), known(owner=RowState(150, False)), "in_flight"),
+        (ROW, other(150), known(owner=RowState(150, False), mark=True), "pending"),
+        (REJECT, other(150), known(owner=RowState(150, False)), "rejected"),
+    ],
+)
+def test_first_match_wins_by_the_ledger(
+    source: SourceSide | None, target: TargetSide | None, ledger: LedgerSide, verdict: str
+) -> None:
+    assert judge(source, target, ledger) == verdict
+
+
 def test_verdicts_are_those_of_the_manifest() -> None:
     assert [verdict.value for verdict in Verdict] == list(Verdicts.model_fields)
 
@@ -60,7 +147,7 @@ def test_plus_adds_every_verdict() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.parametrize("kind", [*WRONG, *UNDECIDED])
 def test_one_wrong_item_is_a_reason(kind: Verdict) -> None:
     assert reasons_against(Verdicts(match=10, **{kind.value: 1}), 5) == (f"1 {kind.value}",)
 

@@ -12,11 +12,17 @@ from pipelines.source.ledger.session import LedgerSession
 
 
 def begin_backfill(session: LedgerSession, run: str, sweeps: int) -> None:
-    """`sweeps`: as the snapshot saw it. Repeated for the same run, it changes nothing. Raises StageError."""
+    """`sweeps`: as the snapshot saw it. Repeated for the same run, it changes nothing. Runs of before are given up:
+    the warehouse's lock lets one run at a time, and only the last can be gone on with. Raises StageError."""
     with session.writing(alone=True) as connection:
         now = _sweeps(session)
         if now != sweeps:
             raise StageError(f"{session.migration}: tombstones were swept since the snapshot; take a new snapshot")
+        connection.execute(
+            "UPDATE crossover.backfill SET finished_at = pg_catalog.clock_timestamp()"
+            " WHERE migration = %s AND run <> %s AND finished_at IS NULL",
+            (session.migration, run),
+        )
         connection.execute(
             "INSERT INTO crossover.backfill (migration, run, epoch, sweeps) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (migration, run) DO UPDATE SET finished_at = NULL",

@@ -52,12 +52,13 @@ def versions_of_keys(migration: str, item_type: str, source_keys: Sequence[str])
 
 
 def versions_known(migration: str) -> Composed:
-    """`SELECT item_type, source_key, version` of every item that the ledger has heard of; all others have
+    """`SELECT item_type, source_key, version, undelivered` of every item that the ledger has heard of; all others have
     `first_version`."""
     return sql.SQL(
-        "SELECT known.item_type, known.source_key, ({version} + sum(known.count))::int8 AS version"
-        " FROM (SELECT item_type, source_key, base AS count FROM {item} WHERE migration = {migration}"
-        " UNION ALL SELECT item_type, source_key, 1 FROM {log} WHERE migration = {migration}) AS known"
+        "SELECT known.item_type, known.source_key, ({version} + sum(known.count))::int8 AS version,"
+        " coalesce(max(known.delivered), -1) < ({version} + sum(known.count))::int8 AS undelivered"
+        " FROM (SELECT item_type, source_key, base AS count, delivered FROM {item} WHERE migration = {migration}"
+        " UNION ALL SELECT item_type, source_key, 1, NULL FROM {log} WHERE migration = {migration}) AS known"
         " GROUP BY known.item_type, known.source_key"
     ).format(version=_epoch(migration), item=ITEM, log=LOG, migration=Literal(migration))
 

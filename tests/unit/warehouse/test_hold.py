@@ -120,7 +120,7 @@ def test_a_bucket_under_way_is_not_closed(root: Place, monkeypatch: pytest.Monke
         return BucketAccount(bucket=bucket, **empty, item_types={}, attributes=(), other_attributes=0)
 
     monkeypatch.setattr(CompareBucket, "_compare", compare)
-    work = pickle.loads(pickle.dumps(CompareBucket(root, root, root, 1, False, {}, current_hold())))
+    work = pickle.loads(pickle.dumps(CompareBucket(root, root, root, 1, False, {}, hold=current_hold())))
     with pytest.raises(LostLockError, match=TOLD):
         work(0)
     assert read_account(root, 0) is None

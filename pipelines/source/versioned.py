@@ -1,0 +1,45 @@
+"""Items by source key with their versions, and whether an open mark reaches them: all of one snapshot (rule 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pipelines.errors import SourceError
+from pipelines.mapping.outcome import OnlineItem
+from pipelines.mapping.plan import ItemPlan, MigrationPlan
+from pipelines.source.ledger.marks import open_marks
+from pipelines.source.ledger.state import LedgerState
+from pipelines.source.ledger.version import read_versions
+from pipelines.source.online import read_items
+from pipelines.source.server_error import describe
+
+
+def read_versioned(
+    connection: Connection[TupleRow],
+    plan: MigrationPlan,
+    item: ItemPlan,
+    source_keys: Sequence[Mapping[str, str]],
+    state: LedgerState,
+) -> list[OnlineItem]:
+    """As `read_items`, and in the same REPEATABLE READ transaction, which the caller begins and ends; `state` is what
+    `read_state` found in it. Versions are 0 and nothing is marked where the ledger tells none.
+
+    Raises SourceError.
+    """
+    found = read_items(connection, item, source_keys)
+    if state.gap is not None or item.name not in state.item_types:
+        return found
+    failed = None
+    try:
+        versions = read_versions(connection, plan.name, item.name, [one.source_key for one in found])
+        marked = open_marks(connection, replace(plan, items=(item,))).get(item.name, frozenset())
+    except psycopg.Error as error:
+        failed = describe(error.sqlstate)
+    if failed is not None:
+        raise SourceError(f"the ledger of {plan.name} could not be read: {failed}")
+    return [replace(one, version=versions[one.source_key], marked=one.source_key in marked) for one in found]
