@@ -1,6 +1,6 @@
 """The verdict on one key. The rules stand in docs/verdicts.md.
 
-Tombstones of the target's side count as absent: the dump does not write them. Without a ledger all versions are 0.
+Tombstones of the target's side count as absent; they lie apart in the dump. Without a ledger all versions are 0.
 """
 
 from __future__ import annotations

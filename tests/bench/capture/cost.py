@@ -10,11 +10,19 @@ from pathlib import Path
 from pipelines.capture import install_capture
 from pipelines.migration import Migration
 from pipelines.source.embedded import EmbeddedPostgres
-from tests.bench.capture.data import CLIENTS, MAPPING, PARENT, UNUSED, USED, Load, fill, pgbench
+from tests.bench.capture.data import CLIENTS, MAPPING, PARENT, UNUSED, USED, Load, Protocol, fill, pgbench
 from tests.bench.table import render
 
 SECONDS = int(os.environ.get("CROSSOVER_BENCH_SECONDS", "1"))
-ROUNDS = {USED: 9, UNUSED: 3, PARENT: 3}  # after one that does not count
+MEASURED: tuple[tuple[Load, Protocol, bool, int], ...] = (
+    (USED, "simple", True, 15),
+    (USED, "prepared", True, 9),
+    (UNUSED, "simple", True, 5),
+    (PARENT, "simple", True, 5),
+    (USED, "simple", False, 5),
+    (USED, "prepared", False, 5),
+)
+"""Load, protocol, fsync, rounds after one that does not count."""
 _COMMITS = {True: "fsync on", False: "fsync off"}
 
 
@@ -47,21 +55,26 @@ def _at(folder: Path, durable: bool) -> list[list[str]]:
     with EmbeddedPostgres(folder / "postgres", durable=durable) as server:
         plain, captured = fill(server.url, "plain"), fill(server.url, "captured")
         install_capture(Migration.open(folder / "bench.yaml", folder / "warehouse"), captured)
-        return [_row(load, durable, _rounds(load, folder, plain, captured)) for load in ROUNDS]
+        return [
+            _row(load, protocol, durable, _rounds(load, protocol, rounds, folder, (plain, captured)))
+            for load, protocol, fsync, rounds in MEASURED
+            if fsync is durable
+        ]
 
 
-def _rounds(load: Load, folder: Path, plain: str, captured: str) -> Rounds:
+def _rounds(load: Load, protocol: Protocol, rounds: int, folder: Path, databases: tuple[str, str]) -> Rounds:
+    plain, captured = databases
     script = load.write(folder)
     rates: dict[str, list[float]] = {plain: [], captured: []}
-    for number in range(ROUNDS[load] + 1):
+    for number in range(rounds + 1):
         for url in (plain, captured) if number % 2 else (captured, plain):
-            rates[url].append(pgbench(url, script, SECONDS))
+            rates[url].append(pgbench(url, script, SECONDS, protocol=protocol))
     return Rounds(rates[plain][1:], rates[captured][1:])
 
 
-def _row(load: Load, durable: bool, rounds: Rounds) -> list[str]:
+def _row(load: Load, protocol: Protocol, durable: bool, rounds: Rounds) -> list[str]:
     return [
-        f"{load.name}, {_COMMITS[durable]}",
+        f"{load.name}, {protocol} protocol, {_COMMITS[durable]}",
         f"{statistics.median(rounds.without):,.0f}",
         f"{statistics.median(rounds.captured):,.0f}",
         f"{rounds.cost:.1%}",

@@ -6,6 +6,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 
@@ -70,10 +71,16 @@ def fill(server_url: str, name: str) -> str:
     return url
 
 
-def pgbench(url: str, script: Path, seconds: float, rate: float | None = None) -> float:
+Protocol = Literal["simple", "prepared"]
+"""pgbench's own default, and the one in which least is to be done beside the row itself."""
+
+
+def pgbench(
+    url: str, script: Path, seconds: float, rate: float | None = None, protocol: Protocol = "prepared"
+) -> float:
     """Transactions a second; `rate`: as many, and no more."""
     paced = [] if rate is None else ["-R", str(rate)]
-    command = [binaries() / "pgbench", "-n", "-c", CLIENTS, "-j", 1, "-T", round(seconds), "-M", "prepared"]
+    command = [binaries() / "pgbench", "-n", "-c", CLIENTS, "-j", 1, "-T", round(seconds), "-M", protocol]
     done = subprocess.run(
         [str(part) for part in (*command, *paced, "-f", script, url)], capture_output=True, text=True, check=False
     )
