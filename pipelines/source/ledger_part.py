@@ -16,9 +16,8 @@ from pipelines.mapping.catalog import Catalog
 from pipelines.mapping.plan import MigrationPlan
 from pipelines.source.connect import connect
 from pipelines.source.cut import Cut
-from pipelines.source.ledger.control import read_control
+from pipelines.source.ledger.control import NOT_INSTALLED, read_control
 from pipelines.source.ledger.names import ITEM, LOG, MARK
-from pipelines.source.ledger.state import NOT_INSTALLED, read_state
 from pipelines.source.ledger.version import first_version, versions_known
 from pipelines.source.parquet_part import Part, write_part
 from pipelines.source.server_error import describe
@@ -73,6 +72,11 @@ def _look(cut: Cut, wanted: LedgerWanted) -> LedgerSeen | Uncaptured:
     failed = None
     try:
         with cut.coordinator.transaction():
+            if read_control(cut.coordinator, wanted.plan.name) is None:
+                return Uncaptured(NOT_INSTALLED)
+            # Here: what triggers are to be like is much code, which a source without capture has no use for.
+            from pipelines.source.ledger.state import read_state
+
             state = read_state(cut.coordinator, wanted.plan, wanted.warehouse_epoch)
             if state.control is None or state.gap is not None:
                 return Uncaptured(state.gap or NOT_INSTALLED, gap=state.control is not None)

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 ROW_GROUP_ROWS = 128 << 10
 ROW_GROUP_BYTES = 16 << 20
+_SAMPLE_VALUES, _SAMPLE_BYTES = 1_000, 256
+_WORTH_IT = 0.9  # of its size
 
 
 class RowGroups:
@@ -20,10 +22,10 @@ class RowGroups:
 
     def __init__(self, sink: pa.NativeFile, schema: pa.Schema) -> None:
         self.rows = 0
+        self._sink = sink
+        self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
-        self._writer = pq.ParquetWriter(
-            sink, schema, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False
-        )
+        self._writer: pq.ParquetWriter | None = None
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Of the schema given."""
@@ -43,7 +45,7 @@ class RowGroups:
                 self._flush()
         finally:
             self._waiting.clear()
-            self._writer.close()
+            self._open(self._schema.empty_table()).close()
 
     def _full(self) -> bool:
         rows = sum(int(batch.num_rows) for batch in self._waiting)
@@ -53,4 +55,27 @@ class RowGroups:
         if self._waiting:
             group = pa.Table.from_batches(self._waiting)
             self._waiting.clear()
-            self._writer.write_table(group, row_group_size=max(group.num_rows, 1))
+            self._open(group).write_table(group, row_group_size=max(group.num_rows, 1))
+
+    def _open(self, group: pa.Table) -> pq.ParquetWriter:
+        """`group`: the first; its rows say which columns are worth compressing."""
+        if self._writer is None:
+            plain = [name for name in self._schema.names if _is_compressed_already(group[name])]
+            self._writer = pq.ParquetWriter(
+                self._sink,
+                self._schema,
+                compression={name: "none" if name in plain else "zstd" for name in self._schema.names},
+                compression_level={name: 1 for name in self._schema.names if name not in plain},
+                use_dictionary=False,
+                write_statistics=False,
+            )
+        return self._writer
+
+
+def _is_compressed_already(column: pa.ChunkedArray) -> bool:
+    """Of bytes that are hashes, pictures or archives: zstd would take its time for nothing."""
+    if not pa.types.is_binary(column.type):
+        return False
+    values = (value.as_buffer() for value in column.slice(0, _SAMPLE_VALUES) if value.is_valid)
+    some = b"".join(value[:_SAMPLE_BYTES] for value in values)
+    return len(pa.compress(some, "zstd", asbytes=True)) > _WORTH_IT * len(some)

@@ -20,6 +20,8 @@ _LINEAGE: tuple[LiteralString, ...] = (
     "SELECT timeline_id::text FROM pg_catalog.pg_control_checkpoint()",
 )
 
+NOT_INSTALLED = "capture is not installed"
+
 
 @dataclass(frozen=True)
 class Control:

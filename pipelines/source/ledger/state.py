@@ -9,14 +9,12 @@ from psycopg.rows import TupleRow
 
 from pipelines.mapping.capture import compile_capture
 from pipelines.mapping.plan import MigrationPlan, walk
-from pipelines.source.ledger.control import Control, read_control, read_lineage
+from pipelines.source.ledger.control import NOT_INSTALLED, Control, read_control, read_lineage
 from pipelines.source.ledger.installed import read_installed
 from pipelines.source.ledger.relations import blind_tables, read_relations
 from pipelines.source.ledger.status import capture_gaps, control_gaps
 from pipelines.source.ledger.triggers import table_triggers
 from pipelines.source.ledger.version import first_version
-
-NOT_INSTALLED = "capture is not installed"
 
 
 @dataclass(frozen=True)
