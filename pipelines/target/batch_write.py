@@ -1,28 +1,21 @@
-"""The cold writer: BatchWriteItem, a few requests in flight, every item accounted for.
+"""The cold writer: BatchWriteItem, many requests under way, every item accounted for.
 
 It overwrites what is there, so it is for tables that were empty when the run began.
 """
 
 from __future__ import annotations
 
-import random
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from botocore.exceptions import ConnectionError as CannotConnect
-
-from pipelines.aws import origin
-from pipelines.errors import TargetError
 from pipelines.target.batch import Batch, unprocessed
-from pipelines.target.failures import no_answer, refusal
+from pipelines.target.courier import Courier
+from pipelines.target.failures import refusal
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.wire import Answer, Refusal, Wire
 
 ACTION = "BatchWriteItem"
-IN_FLIGHT = 4
-_GIVE_UP_AFTER = 8  # batches in a row that used up all their attempts
+IN_FLIGHT = 16
 _LEFT_UNPROCESSED = Refusal("UnprocessedItems", "returned unprocessed each time", passing=True)
 _SINGLE_ITEM = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 
@@ -47,8 +40,23 @@ class Written:
         return Written(self.written + other.written, self.failures + other.failures)
 
 
+@dataclass(frozen=True)
+class _Job:
+    batch: Batch
+    failures: int = 0
+
+    action = ACTION
+
+    @property
+    def table(self) -> str:
+        return self.batch.table
+
+    def body(self) -> bytes:
+        return self.batch.body()
+
+
 class BatchWriter:
-    """Writes batches through `wire`, once. `seed` fixes the jitter."""
+    """Writes batches through `wire`, from one thread. `seed` fixes the jitter."""
 
     def __init__(
         self,
@@ -60,86 +68,51 @@ class BatchWriter:
         self._wire = wire
         self._policy = policy or RetryPolicy()
         self._in_flight = in_flight
-        self._random = random.Random(seed)  # noqa: S311 - spreads retries, guards nothing
-        self._exhausted = 0  # batches in a row
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._seed = seed
 
     def write(self, batches: Iterable[Batch], on_written: Callable[[int], None] = lambda _: None) -> Written:
-        """Every item of the batches, written or failed. `on_written` is told the items of each finished batch.
+        """Every item of the batches, written or failed. `on_written` is told the items of each answer.
 
         Raises TargetError where going on is useless: no table, no permission, no answer from anybody.
         """
-        total = Written()
-        with ThreadPoolExecutor(self._in_flight, thread_name_prefix="batch-write") as pool:
-            try:
-                for one in self._finished(pool, batches):
-                    total += one
-                    on_written(one.written + len(one.failures))
-            except BaseException:
-                self._stopped.set()
-                raise
-        return total
+        written, failures = 0, list[Failure]()
+        with Courier[_Job](self._wire, self._policy, self._in_flight, self._seed) as courier:
+            for job, answer in courier.answers(map(_Job, batches)):
+                one = self._settle(courier, job, answer)
+                written += one.written
+                failures += one.failures
+                on_written(one.written + len(one.failures))
+        return Written(written, tuple(failures))
 
-    def _finished(self, pool: ThreadPoolExecutor, batches: Iterable[Batch]) -> Iterator[Written]:
-        """Keeps `in_flight` requests under way and no more batches than those in memory."""
-        pending: set[Future[Written]] = set()
-        for batch in batches:
-            pending.add(pool.submit(self._write_batch, batch))
-            if len(pending) >= self._in_flight:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        for future in pending:
-            yield future.result()
+    def _settle(self, courier: Courier[_Job], job: _Job, answer: Answer | Refusal) -> Written:
+        """What is done with that; the rest of the batch goes to the courier again."""
+        if isinstance(answer, Answer):
+            left = unprocessed(job.batch, answer.document)
+            done = len(job.batch.puts) - len(left.puts)
+            if not left.puts:
+                courier.succeeded()
+                return Written(done)
+            again = _Job(left, 1 if done else job.failures + 1)
+            return Written(done) + self._again(courier, again, _LEFT_UNPROCESSED)
+        if answer.passing:
+            return self._again(courier, _Job(job.batch, job.failures + 1), answer)
+        return self._refused(courier, job.batch, answer)
 
-    def _write_batch(self, batch: Batch) -> Written:
-        """One batch until all of it is written, refused for good, or has used up its attempts."""
-        written = 0
-        in_vain = 0
-        while True:
-            answer = self._wire.call(ACTION, batch.body())
-            if isinstance(answer, Answer):
-                left = unprocessed(batch, answer.document)
-                done = len(batch.puts) - len(left.puts)
-                written, batch = written + done, left
-                if not batch.puts:
-                    self._succeeded()
-                    return Written(written)
-                in_vain = 0 if done else in_vain
-                answer = _LEFT_UNPROCESSED
-            if not answer.passing:
-                return Written(written) + self._refused(batch, answer)
-            in_vain += 1
-            if in_vain >= self._policy.attempts:
-                return Written(written) + self._used_up(batch, answer)
-            self._pause(self._policy.delay_seconds(in_vain, self._random))
+    def _again(self, courier: Courier[_Job], job: _Job, last: Refusal) -> Written:
+        if courier.later(job):
+            return Written()
+        courier.require_hope(job, last)
+        return _failed(job.batch, last)
 
-    def _refused(self, batch: Batch, final: Refusal) -> Written:
+    def _refused(self, courier: Courier[_Job], batch: Batch, final: Refusal) -> Written:
         """One bad item makes DynamoDB refuse its whole batch: halve it until that one stands alone."""
         if final.code not in _SINGLE_ITEM:
             raise refusal(final.code, ACTION, batch.table, self._wire.endpoint)
         if len(batch.puts) == 1:
             return _failed(batch, final)
-        first, second = batch.halves()
-        return self._write_batch(first) + self._write_batch(second)
-
-    def _used_up(self, batch: Batch, last: Refusal) -> Written:
-        with self._lock:
-            self._exhausted += 1
-            hopeless = self._exhausted >= _GIVE_UP_AFTER
-        if isinstance(last.unheard, CannotConnect) or (hopeless and last.unheard is not None):
-            raise no_answer(last.unheard, ACTION, self._wire.endpoint)
-        if hopeless:
-            raise refusal(last.code, ACTION, batch.table, self._wire.endpoint)
-        return _failed(batch, last)
-
-    def _succeeded(self) -> None:
-        with self._lock:
-            self._exhausted = 0
-
-    def _pause(self, seconds: float) -> None:
-        if self._stopped.wait(seconds):
-            raise TargetError(f"{origin(self._wire.endpoint)}: stopped")
+        for half in batch.halves():
+            courier.at_once(_Job(half))
+        return Written()
 
 
 def _failed(batch: Batch, why: Refusal) -> Written:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from pipelines.items.canonical import quote
 from pipelines.items.record import (
@@ -53,26 +54,31 @@ class Write:
     written_at: int = 0
 
     def body(self) -> bytes:
-        names = {"#pk": self.partition_key, "#v": VERSION_ATTRIBUTE}
-        values = {":v": {"N": str(self.version)}}
+        version, owner = f'":v":{{"N":"{self.version}"}}', ""
         if self.owner is not None:
-            names |= {"#s": SOURCE_ATTRIBUTE, "#deleted": DELETED_ATTRIBUTE}
-            values[":s"] = {"S": self.owner}
-        condition = _NEWER if self.owner is None else _NEWER_AND_OURS
+            owner = f',":s":{{"S":{quote(self.owner)}}}'
         return (
-            f'{{"TableName":{quote(self.table)},"Item":{self._stored()},"ConditionExpression":{quote(condition)},'
-            f'"ExpressionAttributeNames":{_json(names)},"ExpressionAttributeValues":{_json(values)},'
-            f'"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}}'
+            f'{{"TableName":{quote(self.table)},"Item":{self.stored()},{_condition(self.partition_key, bool(owner))},'
+            f'"ExpressionAttributeValues":{{{version}{owner}}},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}}'
         ).encode()
 
-    def _stored(self) -> str:
-        own = {VERSION_ATTRIBUTE: f'{{"N":"{self.version}"}}'}
+    def stored(self) -> str:
+        """The item as it is to be in the table, Crossover's own attributes last."""
+        own = f',"{VERSION_ATTRIBUTE}":{{"N":"{self.version}"}}'
         if self.item is None:
-            own |= {DELETED_ATTRIBUTE: '{"BOOL":true}', WRITTEN_ATTRIBUTE: f'{{"N":"{self.written_at}"}}'}
+            own += f',"{DELETED_ATTRIBUTE}":{{"BOOL":true}},"{WRITTEN_ATTRIBUTE}":{{"N":"{self.written_at}"}}'
         if self.owner is not None:
-            own[SOURCE_ATTRIBUTE] = f'{{"S":{quote(self.owner)}}}'
-        added = ",".join(f"{quote(name)}:{value}" for name, value in own.items())
-        return f"{(self.item or self.key)[:-1]},{added}}}"
+            own += f',"{SOURCE_ATTRIBUTE}":{{"S":{quote(self.owner)}}}'
+        return f"{(self.item or self.key)[:-1]}{own}}}"
+
+
+@lru_cache(maxsize=256)
+def _condition(partition_key: str, owned: bool) -> str:
+    names = {"#pk": partition_key, "#v": VERSION_ATTRIBUTE}
+    if owned:
+        names |= {"#s": SOURCE_ATTRIBUTE, "#deleted": DELETED_ATTRIBUTE}
+    condition = _NEWER_AND_OURS if owned else _NEWER
+    return f'"ConditionExpression":{quote(condition)},"ExpressionAttributeNames":{_json(names)}'
 
 
 class Sent(Enum):
@@ -114,7 +120,7 @@ class ConditionalWriter:
         while self._clock() < deadline:
             answer = self._wire.call(PUT, body)
             if not (isinstance(answer, Refusal) and answer.code in THROTTLED):
-                return self._understood(write, answer)
+                return understood(write, answer, self._wire.endpoint)
             failures += 1
             if failures == self._policy.attempts:
                 return Answered(write, Sent.NOT_SENT, code=answer.code)
@@ -143,16 +149,18 @@ class ConditionalWriter:
             raise no_answer(answer.unheard, DELETE, self._wire.endpoint)
         raise refusal(answer.code, DELETE, table, self._wire.endpoint)
 
-    def _understood(self, write: Write, answer: Answer | Refusal) -> Answered:
-        if isinstance(answer, Answer):
-            return Answered(write, Sent.WRITTEN)
-        if answer.code == REFUSED:
-            return Answered(write, Sent.REFUSED, old=answer.item)
-        if answer.passing:
-            return Answered(write, Sent.UNKNOWN, code=answer.code)
-        if answer.code in ONE_ITEM:
-            return Answered(write, Sent.IMPOSSIBLE, code=answer.code)
-        raise refusal(answer.code, PUT, write.table, self._wire.endpoint)
+
+def understood(write: Write, answer: Answer | Refusal, endpoint: str) -> Answered:
+    """What an answer to its PutItem says. Raises TargetError where no item can be written."""
+    if isinstance(answer, Answer):
+        return Answered(write, Sent.WRITTEN)
+    if answer.code == REFUSED:
+        return Answered(write, Sent.REFUSED, old=answer.item)
+    if answer.passing:
+        return Answered(write, Sent.UNKNOWN, code=answer.code)
+    if answer.code in ONE_ITEM:
+        return Answered(write, Sent.IMPOSSIBLE, code=answer.code)
+    raise refusal(answer.code, PUT, write.table, endpoint)
 
 
 def _json(document: object) -> str:

@@ -50,7 +50,7 @@ def write(
 ) -> tuple[Written, list[int]]:
     told: list[int] = []
     with Wire(Address(url, REGION), connections=4, read_timeout_seconds=read_timeout_seconds) as wire:
-        written = BatchWriter(wire, policy, seed=1).write(batches(TABLE, puts), told.append)
+        written = BatchWriter(wire, policy, in_flight=4, seed=1).write(batches(TABLE, puts), told.append)
     return written, told
 
 
