@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     main = sys.modules["__main__"]
     if _is_worker(config) and not hasattr(main, "__file__"):
         main.__file__ = pytest.__file__
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`; what tests start and interrupt inherits it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

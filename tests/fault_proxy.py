@@ -174,7 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _repeat_late(self, document: dict[str, Any], body: bytes) -> None:
         def arrive() -> None:
             time.sleep(self.server.proxy.slow_seconds)
-            self._act(document, body)
+            with contextlib.suppress(OSError, http.client.HTTPException):  # nobody waits for it, whatever becomes of it
+                self._act(document, body)
 
         late = threading.Thread(target=arrive, daemon=True)
         self.server.proxy.late.append(late)

@@ -70,14 +70,14 @@ from pathlib import Path
 from pipelines.backfill import run_backfill
 from pipelines.fanout import in_process
 from pipelines.migration import Migration
-from pipelines.target.conditional_write import ConditionalWriter
-real, left = ConditionalWriter.write, [int(sys.argv[2])]
-def write(self, *arguments):
+from pipelines.target.wire import Wire
+real, left = Wire.conclude, [int(sys.argv[2])]
+def conclude(self, *arguments):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(self, *arguments)
-ConditionalWriter.write = write
+Wire.conclude = conclude
 run_backfill(Migration.open(Path(sys.argv[1])), in_process)
 """
 

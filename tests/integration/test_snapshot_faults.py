@@ -153,7 +153,7 @@ def test_the_connection_is_cut(migration: Migration, database_url: str) -> None:
 
 READER = "query LIKE 'COPY%' AND state = 'active'"
 HOLDER = "query LIKE '%pg_relation_size%'"
-COORDINATOR = "query LIKE '%indisprimary%'"
+COORDINATOR = "query LIKE 'RELEASE%'"  # of the savepoint in which it looks for a ledger, last of all
 
 
 def kill(url: str, which: str) -> Callable[[], None]:
