@@ -45,7 +45,7 @@ class RowGroups:
                 self._flush()
         finally:
             self._waiting.clear()
-            self._open(self._schema.empty_table()).close()
+            self._open(None).close()
 
     def _full(self) -> bool:
         rows = sum(int(batch.num_rows) for batch in self._waiting)
@@ -57,10 +57,11 @@ class RowGroups:
             self._waiting.clear()
             self._open(group).write_table(group, row_group_size=max(group.num_rows, 1))
 
-    def _open(self, group: pa.Table) -> pq.ParquetWriter:
-        """`group`: the first; its rows say which columns are worth compressing."""
+    def _open(self, group: pa.Table | None) -> pq.ParquetWriter:
+        """`group`: the first, if any; its rows say which columns are worth compressing. (No empty table stands for
+        none: pyarrow imports pandas to make one.)"""
         if self._writer is None:
-            plain = [name for name in self._schema.names if _is_compressed_already(group[name])]
+            plain = [] if group is None else [n for n in self._schema.names if _is_compressed_already(group[n])]
             self._writer = pq.ParquetWriter(
                 self._sink,
                 self._schema,
