@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pipelines.mapping.plan import ItemPlan
-from pipelines.source.ledger.item_row import LeftKey, as_json, left_keys_of, merged, statement
+from pipelines.source.ledger.item_row import LeftKey, as_json, left_keys_of, log_rows, merged, statement
 from pipelines.source.ledger.left_keys import left_keys
+from pipelines.source.ledger.names import LOG
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.version import read_versions
 
@@ -65,28 +66,24 @@ def _take(session: LedgerSession, item_type: str, source_keys: list[str], undeli
         ),
         (migration, item_type, source_keys),
     )
+    logged = connection.execute(log_rows("DISTINCT l.source_key", migration, item_type, source_keys)).fetchall()
     found = connection.execute(
         statement(
             "SELECT i.source_key, i.keys FROM crossover.item i JOIN {wanted} ON {same}"
             " WHERE (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
-            " AND (NOT %s OR coalesce(i.delivered, -1) < %s + i.base OR EXISTS (SELECT FROM crossover.log l"
-            " WHERE {same_log} AND l.migration = i.migration AND l.item_type = i.item_type))"
+            " AND (NOT %s OR coalesce(i.delivered, -1) < %s + i.base OR i.source_key = ANY (%s::text[]))"
             " ORDER BY i.source_key FOR UPDATE OF i SKIP LOCKED"
         ),
-        (source_keys, migration, item_type, undelivered_only, session.first_version),
+        (source_keys, migration, item_type, undelivered_only, session.first_version, [key for (key,) in logged]),
     )
     return [_Held(source_key, left_keys_of(keys)) for source_key, keys in found]
 
 
 def _fold(connection: Connection[TupleRow], migration: str, item_type: str, source_keys: list[str]) -> list[_Gone]:
     found = connection.execute(
-        statement(
-            "DELETE FROM crossover.log WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM {wanted} JOIN crossover.log l"
-            " ON {same_log}"
-            " WHERE l.migration = %s AND l.item_type = %s FOR UPDATE OF l SKIP LOCKED))"
-            " RETURNING source_key, old::text"
-        ),
-        (source_keys, migration, item_type),
+        sql.SQL(
+            "DELETE FROM {} WHERE ctid = ANY (ARRAY({} FOR UPDATE OF l SKIP LOCKED)) RETURNING source_key, old::text"
+        ).format(LOG, log_rows("l.ctid", migration, item_type, source_keys))
     )
     return [_Gone(source_key, old) for source_key, old in found]
 

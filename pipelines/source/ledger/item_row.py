@@ -10,6 +10,8 @@ from typing import Any, LiteralString
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from pipelines.source.ledger.names import LOG
+
 _SAME_ITEM = sql.SQL(
     "i.migration = %s AND i.item_type = %s"
     " AND pg_catalog.hashtextextended(i.source_key, 0) = pg_catalog.hashtextextended(k.source_key, 0)"
@@ -17,16 +19,20 @@ _SAME_ITEM = sql.SQL(
     " AND i.source_key = k.source_key"
 )
 _WANTED = sql.SQL("unnest(%s::text[]) AS k (source_key)")
-_SAME_LOG = sql.SQL(
-    "pg_catalog.hashtextextended(l.source_key, 0) = pg_catalog.hashtextextended(k.source_key, 0)"
-    " AND l.source_key = k.source_key"
-)
 
 
 def statement(text: LiteralString) -> sql.Composed:
     """`{wanted}`: the wanted keys `k`; its parameter is a list of source keys. `{same}` joins item `i` with `k`; its
-    parameters are migration and item type. `{same_log}` joins log rows `l` with `k`."""
-    return sql.SQL(text).format(wanted=_WANTED, same=_SAME_ITEM, same_log=_SAME_LOG)
+    parameters are migration and item type."""
+    return sql.SQL(text).format(wanted=_WANTED, same=_SAME_ITEM)
+
+
+def log_rows(select: LiteralString, migration: str, item_type: str, source_keys: Sequence[str]) -> sql.Composed:
+    """A query for the log rows `l` of these keys. The keys are constants: PostgreSQL then hashes them and reads the
+    log once, whatever it believes of the log's size, which changes faster than its statistics."""
+    return sql.SQL(
+        "SELECT {} FROM {} l WHERE l.migration = {} AND l.item_type = {} AND l.source_key = ANY ({}::pg_catalog.text[])"
+    ).format(sql.SQL(select), LOG, sql.Literal(migration), sql.Literal(item_type), sql.Literal(list(source_keys)))
 
 
 @dataclass(frozen=True, order=True)
@@ -70,10 +76,6 @@ def olds_in_log(
 ) -> list[tuple[str, str]]:
     """(source key, `old` as JSON text) of the log rows that say which key was left."""
     found = connection.execute(
-        statement(
-            "SELECT l.source_key, l.old::text FROM {wanted} JOIN crossover.log l ON {same_log}"
-            " WHERE l.migration = %s AND l.item_type = %s AND l.old IS NOT NULL"
-        ),
-        (list(source_keys), migration, item_type),
+        log_rows("l.source_key, l.old::text", migration, item_type, source_keys) + sql.SQL(" AND l.old IS NOT NULL")
     )
     return [(source_key, old) for source_key, old in found]

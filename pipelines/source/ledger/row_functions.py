@@ -16,7 +16,7 @@ from psycopg.sql import Composable, Composed, Identifier
 
 from pipelines.items.source_type import Kind
 from pipelines.mapping.capture import Effect, Log, Mark, TableCapture
-from pipelines.mapping.catalog import Table, TableRef
+from pipelines.mapping.catalog import Column, Table, TableRef
 from pipelines.source.ledger.key_text import Reference, left_row, link, source_key
 from pipelines.source.ledger.names import SCHEMA, row_function_name
 
@@ -25,6 +25,13 @@ Row = Literal["OLD", "NEW", '"crossover:row"']
 
 _LAST = (Kind.JSON, Kind.ARRAY, Kind.BYTES, Kind.OTHER, Kind.TEXT)
 """Often large, and then stored apart: compared only where nothing before them differs."""
+
+_PLAIN = frozenset({Kind.INTEGER, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.UUID})
+"""Equal by `=` only where the bytes are."""
+
+# The installing session has an empty search_path: `=` is pg_catalog's, and stays it in a body that is stored parsed.
+_PLAIN_DIFFER = sql.SQL("({} IS DISTINCT FROM {})")
+_IMAGES_DIFFER = sql.SQL("pg_catalog.record_image_ne(ROW({}), ROW({}))")
 
 
 @dataclass(frozen=True)
@@ -113,13 +120,17 @@ class _Maker:
         return self._function(f"left{number}", 1, sql.SQL("pg_catalog.jsonb"), left_row(touch.left, _row(1)))
 
     def _differ(self, what: str, columns: Sequence[str]) -> RowFunction:
-        """Byte by byte: for `=` has 1.0 = 1.00 and '1 month' = '30 days', which are two texts in an item, and json
-        and xml have none. (It is the function of the operator `*<>`, which pg_dump does not print so that it can be
-        loaded again.)"""
-        names = _compared(self.table, columns, self.virtual)
-        rows = [sql.SQL(", ").join([_row(n)(name) for name in names]) for n in (1, 2)]
-        expression = sql.SQL("pg_catalog.record_image_ne(ROW({}), ROW({}))").format(*rows)
-        return self._function(what, 2, sql.SQL("pg_catalog.bool"), expression)
+        """One by one where `=` means the same bytes, which costs half as much; the others byte by byte: for `=` has
+        1.0 = 1.00 and '1 month' = '30 days', which are two texts in an item, and json and xml have none. (It is the
+        function of the operator `*<>`, which pg_dump does not print so that it can be loaded again.)"""
+        compared = _compared(self.table, columns, self.virtual)
+        plain = [column.name for column in compared if _is_plain(column)]
+        others = [column.name for column in compared if not _is_plain(column)]
+        parts = [_PLAIN_DIFFER.format(_row(1)(name), _row(2)(name)) for name in plain]
+        if others or not plain:
+            rows = [sql.SQL(", ").join([_row(n)(name) for name in others]) for n in (1, 2)]
+            parts.append(_IMAGES_DIFFER.format(*rows))
+        return self._function(what, 2, sql.SQL("pg_catalog.bool"), sql.SQL(" OR ").join(parts))
 
     def _function(self, what: str, rows: int, returns: sql.SQL, expression: Composable) -> RowFunction:
         name = row_function_name(self.migration, self.table.ref, what)
@@ -137,9 +148,13 @@ def _row(number: int) -> Reference:
     return lambda column: argument.format(Identifier(column))
 
 
-def _compared(table: Table, columns: Sequence[str], virtual: frozenset[str]) -> list[str]:
+def _is_plain(column: Column) -> bool:
+    return column.type.kind in _PLAIN
+
+
+def _compared(table: Table, columns: Sequence[str], virtual: frozenset[str]) -> list[Column]:
     """A virtual column changes with the columns that it is made of, which may be any."""
     wanted = {column.name for column in table.columns} if virtual & set(columns) else set(columns)
     chosen = [column for column in table.columns if column.name in wanted - virtual]
     rank = {kind: place for place, kind in enumerate(reversed(_LAST), start=1)}
-    return [column.name for column in sorted(chosen, key=lambda column: rank.get(column.type.kind, 0))]
+    return sorted(chosen, key=lambda column: rank.get(column.type.kind, 0))

@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 from psycopg.sql import Composed, Literal
 
+from pipelines.source.ledger.item_row import log_rows
 from pipelines.source.ledger.names import CONTROL, ITEM, LOG
 
 EPOCH_STEP = 2**40
@@ -31,19 +32,19 @@ def read_versions(
 
 
 def versions_of_keys(migration: str, item_type: str, source_keys: Sequence[str]) -> Composed:
-    """`SELECT source_key, version`, a row for each key. By the indexes of log and item."""
+    """`SELECT source_key, version`, a row for each key. The log is read once, whatever the number of keys."""
+    logged = log_rows("l.source_key, pg_catalog.count(*) AS rows", migration, item_type, source_keys)
     return sql.SQL(
-        "SELECT k.source_key, {version} + coalesce(i.base, 0) + (SELECT count(*) FROM {log} l"
-        " WHERE pg_catalog.hashtextextended(l.source_key, 0) = pg_catalog.hashtextextended(k.source_key, 0)"
-        " AND l.source_key = k.source_key AND l.item_type = {item_type} AND l.migration = {migration}) AS version"
+        "SELECT k.source_key, {version} + coalesce(i.base, 0) + coalesce(logged.rows, 0) AS version"
         ' FROM (SELECT DISTINCT key COLLATE "C" AS source_key FROM unnest({keys}::text[]) AS key) AS k'
+        " LEFT JOIN ({logged} GROUP BY l.source_key) AS logged ON logged.source_key = k.source_key"
         " LEFT JOIN {item} i ON i.migration = {migration} AND i.item_type = {item_type}"
         " AND pg_catalog.hashtextextended(i.source_key, 0) = pg_catalog.hashtextextended(k.source_key, 0)"
         " AND pg_catalog.hashtextextended(i.source_key, 1) = pg_catalog.hashtextextended(k.source_key, 1)"
         " AND i.source_key = k.source_key"
     ).format(
         version=_epoch(migration),
-        log=LOG,
+        logged=logged,
         item=ITEM,
         item_type=Literal(item_type),
         migration=Literal(migration),
