@@ -72,6 +72,15 @@ def test_a_reinstall_begins_a_higher_epoch(shop: Captured) -> None:
     assert install_capture(shop.migration, shop.url).status.epoch == 2
 
 
+def test_upgrade_removes_what_an_earlier_crossover_made_writers_pay_for(shop: Captured) -> None:
+    """An index of the log, which only readers used."""
+    indexes = "SELECT indexname FROM pg_indexes WHERE (schemaname, tablename) = ('crossover', 'log')"
+    shop.run("CREATE INDEX log_source_key ON crossover.log (hashtextextended(source_key, 0))")
+    shop.run("UPDATE crossover.captured SET definition = 'an earlier one'")
+    upgrade_capture(shop.migration, shop.url)
+    assert shop.ask(indexes) == []
+
+
 def test_a_restored_database_is_noticed_by_its_epoch(shop: Captured) -> None:
     shop.run("UPDATE crossover.control SET epoch = 0")
     assert problems(shop) == ["epoch: 0 in the database, 1 in the warehouse: the database was restored"]
