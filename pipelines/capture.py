@@ -38,6 +38,7 @@ from pipelines.source.ledger.schema import is_complete
 from pipelines.source.ledger.status import ADOPT, EPOCH, UPGRADE, Gap, capture_gaps, control_gaps
 from pipelines.source.ledger.steps import Step, connect_writable, run_steps, script
 from pipelines.source.ledger.triggers import TableTriggers, table_triggers
+from pipelines.source.ledger.version import EPOCH_STEP, highest_version
 from pipelines.source.server_error import describe
 
 LEAST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
@@ -134,8 +135,19 @@ def uninstall_capture(migration: Migration, url: str) -> bool:
         if not schema_exists(connection):
             return False
         run_steps(connection, [schema_step()])  # a half-made one
+        _keep_epoch(migration, connection)
         run_steps(connection, _uninstall_steps(connection, name))
     return True
+
+
+def _keep_epoch(migration: Migration, connection: Connection[TupleRow]) -> None:
+    """The next epoch must be above every version that this ledger has given, items that were touched too (rule 5)."""
+    control = read_control(connection, migration.mapping.migration)
+    if control is None:
+        return
+    reached = highest_version(connection, control.migration) // EPOCH_STEP
+    if reached > read_epoch(migration.folder.root):
+        write_epoch(migration.folder.root, reached)
 
 
 def install_script(migration: Migration, url: str) -> str:

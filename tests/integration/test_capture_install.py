@@ -72,6 +72,18 @@ def test_a_reinstall_begins_a_higher_epoch(shop: Captured) -> None:
     assert install_capture(shop.migration, shop.url).status.epoch == 2
 
 
+def test_a_reinstall_begins_above_what_was_touched(shop: Captured) -> None:
+    """[a put of the touched version, late, fell on what the new epoch's smaller one had written]"""
+    first, touched = 2**40, 5 * 2**40 + 8
+    shop.run(
+        "INSERT INTO crossover.item (migration, item_type, source_key, base)"
+        f" VALUES ('small', 'order', '{{}}', {touched - first})"
+    )
+    uninstall_capture(shop.migration, shop.url)
+    assert read_epoch(shop.migration.folder.root) == 5
+    assert install_capture(shop.migration, shop.url).status.epoch == 6
+
+
 def test_upgrade_removes_what_an_earlier_crossover_made_writers_pay_for(shop: Captured) -> None:
     """An index of the log, which only readers used."""
     indexes = "SELECT indexname FROM pg_indexes WHERE (schemaname, tablename) = ('crossover', 'log')"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.model.rules import Rules
-from tests.model.state import Control, Log, State
+from tests.model.state import EPOCH, Control, Log, State, version_of
 
 Step = tuple[str, State]
 
@@ -19,8 +19,11 @@ def install_steps(rules: Rules, state: State) -> Iterator[Step]:
 
 
 def _reinstalled(rules: Rules, state: State) -> State:
-    """The ledger comes back empty; the epoch was kept outside."""
-    epoch = state.control.epoch + 1 if rules.new_epoch else state.control.epoch
+    """The ledger comes back empty. The epoch was kept outside, and is one that no version has reached."""
+    epoch = state.control.epoch
+    if rules.epoch_above_touched:
+        epoch = max(version_of(state, subject) // EPOCH for subject in range(len(state.items)))
+    epoch += rules.new_epoch
     return state._replace(
         control=state.control._replace(capture=False, epoch=epoch),
         backfilled=0,

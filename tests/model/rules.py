@@ -18,6 +18,7 @@ class Rules:
     snapshot_after_capture: bool = True  # 4
     deliver_after_capture: bool = True  # 4
     new_epoch: bool = True  # 5
+    epoch_above_touched: bool = True  # 5
     mapping_compared: bool = True  # 5
     compact_in_one_transaction: bool = True  # Version
     claim_folds: bool = True  # 9

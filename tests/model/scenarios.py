@@ -184,6 +184,7 @@ TOO_HIGH_REINSTALL = Scenario(
     (tx("update", Update(0)), tx("update again", Update(0))),
     planted={0: Stored(3 * EPOCH + 7, (0, 99, 0), 0)},
     touches=((0, 3 * EPOCH + 7),),
+    late=1,
     reinstalls=1,
     backfill=True,
     conflicts_allowed=True,

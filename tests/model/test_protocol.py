@@ -27,6 +27,7 @@ NEEDED = (
     ("snapshot_after_capture", s.INSTALL, "half-installed capture"),
     ("deliver_after_capture", s.TOO_HIGH_REINSTALL, "delivery while capture is half installed"),
     ("new_epoch", s.REINSTALL, "reinstall"),
+    ("epoch_above_touched", s.TOO_HIGH_REINSTALL, "a touched version above the next epoch's, late"),
     ("mapping_compared", s.UPGRADE, "mapping upgrade"),
     ("compact_in_one_transaction", s.ONE_ORDER, "version dips while log rows are folded"),
     ("one_snapshot", s.ONE_ORDER, "version newer than the state: lost update"),
@@ -47,7 +48,6 @@ NEEDED = (
     ("keys_dropped_if_same", s.KEYS_DROPPED, "moved, back, and moved again"),
     ("mark_what_was_read", s.ONE_ORDER, "marking current loses an update"),
     ("timeout_is_unknown", s.ONE_ORDER, "timeout taken for success"),
-    ("delivered_same_epoch", s.TOO_HIGH_REINSTALL, "an old epoch's version marked in a new one"),
     ("deadline", s.SWEEP, "a relay that slept through its lease, after a sweep"),
     ("tombstone", s.BACKFILL, "delete without a tombstone"),
     ("tombstone_where_absent", s.BACKFILL, "no tombstone where backfill has not been yet"),
@@ -73,6 +73,7 @@ STORY = """\
 
 NOT_NEEDED_ALONE = {
     "claim_folds": "where it is out, log rows are folded at any moment instead",
+    "delivered_same_epoch": "a new epoch is above all versions given; after a restore they are not known any more",
     "sweep_delivered": "whoever waits for what is under way need not wait for the mark",
     "left_at_fixed_version": "or left_keys_struck_off: one of them keeps versions from growing for ever",
     "left_keys_struck_off": "or left_at_fixed_version",

@@ -64,6 +64,17 @@ def versions_known(migration: str) -> Composed:
     ).format(version=_epoch(migration), item=ITEM, log=LOG, migration=Literal(migration))
 
 
+def highest_version(connection: Connection[TupleRow], migration: str) -> int:
+    """That an item may have: of one that was touched it can be an epoch's that has not begun yet."""
+    found = connection.execute(
+        sql.SQL(
+            "SELECT {epoch} + coalesce((SELECT max(base) FROM {item} WHERE migration = {migration}), 0)"
+            " + (SELECT count(*) FROM {log} WHERE migration = {migration})"
+        ).format(epoch=_epoch(migration), item=ITEM, log=LOG, migration=Literal(migration))
+    ).fetchone()
+    return int(found[0]) if found and found[0] is not None else 0
+
+
 def _epoch(migration: str) -> Composed:
     return sql.SQL("(SELECT epoch * {} FROM {} WHERE migration = {})").format(
         Literal(EPOCH_STEP), CONTROL, Literal(migration)
