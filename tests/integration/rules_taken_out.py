@@ -112,6 +112,12 @@ def _refused_is_superseded(answered: Any, left: Any, now: Any) -> Verdict:
     return Verdict.SUPERSEDED if answered.sent is Sent.REFUSED else judge_module.judge(answered, left, now)
 
 
+def _foreign_items_overwritten(patch: pytest.MonkeyPatch) -> None:
+    """Conditions are kept once they are made, those of earlier tests too: this one is made anew each time."""
+    patch.setattr(conditional_write, "_NEWER", "attribute_not_exists(#v) OR attribute_not_exists(#pk) OR #v < :v")
+    patch.setattr(conditional_write, "_condition", conditional_write._condition.__wrapped__)
+
+
 _of_its_own, _of_another = judge_module._of_its_own, judge_module._of_another
 
 
@@ -135,9 +141,7 @@ RULES_TAKEN_OUT = {
     "mark_after_crash_of_a_delivery": TakenOut(in_engine=_marked_once_read),
     "late_put_after_sweep": _replaced(sweep_module, "begin_sweep", lambda session, wait: begin_sweep(session, -1.0)),
     "refused_is_not_delivered": _replaced(settle, "judge", _refused_is_superseded),
-    "foreign_item": _replaced(
-        conditional_write, "_NEWER", "attribute_not_exists(#v) OR attribute_not_exists(#pk) OR #v < :v"
-    ),
+    "foreign_item": TakenOut(in_engine=_foreign_items_overwritten),
     "too_high_version": _replaced(judge_module, "_of_its_own", _anything_newer_is_superseded),
     "truncate": _statements(EACH_TRIGGER.format(like=":truncate", statement="DROP TRIGGER %I ON %s")),
     "truncate_beside_a_reading": _replaced(reading, "tables_of", lambda item: []),
