@@ -3,6 +3,9 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
+# DynamoDB endpoints of other makers that the tests run on: one with an environment of its own, one where Node is
+STAND_INS := .ministack/.ready .dynalite/.ready
+DYNALITE := dynalite@4.0.0
 # The tests run on two workers, a file at a time: each has a PostgreSQL, a DynamoDB endpoint and a Spark session
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -23,15 +26,16 @@ servers: $(READY)  ## the demo's PostgreSQL and DynamoDB, kept open for the comm
 psql: $(READY)  ## a prompt on the source database that CROSSOVER_SOURCE_URL names
 	@$(BIN)/python -m pipelines.source.psql
 
-test: lint types  ## everything
-	$(PYTEST)
+test: lint types $(STAND_INS)  ## everything
+	CROSSOVER_REQUIRE_MINISTACK=1 $(PYTEST)
 
 test-fast: lint types  ## what needs no Spark session and no process of its own; under two minutes
 	$(PYTEST) -m "unit or (property and not spark)"
 
-torture: $(READY)  ## the model of the protocol at larger bounds, 100,000 transactions; takes an hour
+torture: $(READY) $(STAND_INS)  ## the model at larger bounds, 100,000 transactions, 200 disturbed backfills; takes hours
 	CROSSOVER_TORTURE=1 $(BIN)/python -m pytest tests/model tests/integration/test_drains_killed.py \
-		tests/integration/test_protocol_failures.py tests/integration/test_writers_unhindered.py
+		tests/integration/test_protocol_failures.py tests/integration/test_writers_unhindered.py \
+		tests/integration/test_backfill_budget.py tests/integration/test_backfills_under_faults.py
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -54,5 +58,15 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m compileall -q pipelines expectations dagster_defs examples # as pip does with what is not editable
 	touch $(READY)
 
+.ministack/.ready: tests/ministack-constraints.txt
+	$(PYTHON) -m venv .ministack
+	.ministack/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/ministack-constraints.txt
+	touch .ministack/.ready
+
+.dynalite/.ready: Makefile
+	mkdir -p .dynalite
+	if command -v npm >/dev/null; then npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix .dynalite $(DYNALITE) || echo "no dynalite: its tests are skipped"; fi
+	touch .dynalite/.ready
+
 clean:
-	rm -rf .venv .crossover build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .ministack .dynalite .crossover build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -10,7 +10,9 @@ import dagster as dg
 
 from dagster_defs.migrations import Broken, Found, find_migrations
 from dagster_defs.resources import SparkResource
-from dagster_defs.stages import consistency_check, group_of, migration_assets
+from dagster_defs.stages import consistency_check, migration_assets
+from dagster_defs.step import group_of
+from dagster_defs.whole_backfill import whole_backfill
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -33,12 +35,11 @@ def definitions_of(migrations: Sequence[Found | Broken]) -> dg.Definitions:
 def _migration(found: Found) -> dg.Definitions:
     name = found.mapping.migration
     assets = migration_assets(name, found.path)
-    backfill = _job(name, "backfill", ["snapshot", "records", "backfill"], "snapshot → records → backfill")
     verify = _job(name, "verify", ["snapshot", "records", "dump", "diff", "report"], "compare both stores and report")
     return dg.Definitions(
         assets=assets,
         asset_checks=[consistency_check(name, found.path)],
-        jobs=[backfill, verify],
+        jobs=[whole_backfill(name, found.path), verify],
         schedules=_schedules(found, verify),
     )
 

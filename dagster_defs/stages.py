@@ -1,114 +1,91 @@
 """The assets of one migration: each calls one stage and returns its counts as metadata."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
-from pydantic import Field
 
+from dagster_defs.backfill import PARTITIONS, BackfillConfig, parts_of
+from dagster_defs.backfill import backfill as run_part
 from dagster_defs.resources import SparkResource
+from dagster_defs.step import Numbers, failing_in_one_line, group_of, result
 from expectations.report import write_report
-from pipelines.backfill import run_backfill
 from pipelines.denormalise import make_records
 from pipelines.diff import run_diff
 from pipelines.dump import dump_tables
-from pipelines.errors import CrossoverError
 from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import source_url
-from pipelines.tables import create_tables
-from pipelines.target.client import dynamodb_client
 from pipelines.warehouse.layout import read_manifest
 from pipelines.warehouse.manifest import DiffManifest
 
-Numbers = Mapping[str, int | float | str | bool]
+
+def snapshot_numbers(path: Path) -> Numbers:
+    opened = Migration.open(path)
+    manifest = take_snapshot(opened, source_url(opened.mapping))
+    rows = {f"rows {name}": table.rows for name, table in manifest.tables.items()}
+    return {"snapshot_id": manifest.id, "rows": sum(rows.values()), **rows}
 
 
-class BackfillConfig(dg.Config):
-    """How a backfill writes."""
-
-    mode: str | None = Field(
-        default=None,
-        description="live: only where nothing newer is, with capture on; cold: an empty table that nobody else writes; "
-        "unless given, live where the snapshot has versions",
-    )
-    resume: bool = Field(default=False, description="go on with the newest unfinished run")
-    force: bool = Field(default=False, description="write though the table is not empty")
-
-
-@contextmanager
-def failing_in_one_line() -> Iterator[None]:
-    """What the user can mend fails the step with its own line and no stack trace."""
-    try:
-        yield
-    except CrossoverError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+def records_numbers(path: Path, spark: SparkResource) -> Numbers:
+    manifest = make_records(Migration.open(path), spark.session())
+    return {
+        "snapshot_id": manifest.snapshot_id,
+        "records": manifest.records,
+        "rejects": manifest.rejects,
+        **{f"records {name}": counts.records for name, counts in manifest.item_types.items()},
+    }
 
 
 def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
     """snapshot → records → backfill → dump → diff → report of one mapping file."""
 
     def asset(
-        what: str, deps: list[str], kinds: set[str]
+        what: str, deps: list[str], kinds: set[str], partitions: dg.PartitionsDefinition | None = None
     ) -> Callable[[Callable[..., dg.MaterializeResult[None]]], dg.AssetsDefinition]:
         return dg.asset(
             key=[migration, what],
             deps=[dg.AssetKey([migration, dep]) for dep in deps],
             group_name=group_of(migration),
             kinds=kinds,
+            partitions_def=partitions,
+            pool=f"{group_of(migration)}_{what}",  # where an instance limits it, runs of a stage wait for one another
         )
 
     @asset("snapshot", [], {"postgres", "parquet"})
     def snapshot() -> dg.MaterializeResult[None]:
         """One row is one source row, of one consistent cut of the columns that the mapping uses."""
         with failing_in_one_line():
-            opened = Migration.open(path)
-            manifest = take_snapshot(opened, source_url(opened.mapping))
-        rows = {f"rows {name}": table.rows for name, table in manifest.tables.items()}
-        return _result({"snapshot_id": manifest.id, "rows": sum(rows.values()), **rows})
+            return result(snapshot_numbers(path))
 
     @asset("records", ["snapshot"], {"spark", "parquet"})
     def records(spark: SparkResource) -> dg.MaterializeResult[None]:
         """One row is one DynamoDB item as the newest snapshot says it should be."""
         with failing_in_one_line():
-            manifest = make_records(Migration.open(path), spark.session())
-        return _result(
-            {
-                "snapshot_id": manifest.snapshot_id,
-                "records": manifest.records,
-                "rejects": manifest.rejects,
-                **{f"records {name}": counts.records for name, counts in manifest.item_types.items()},
-            }
-        )
+            return result(records_numbers(path, spark))
 
-    @asset("backfill", ["records"], {"spark", "dynamodb"})
-    def backfill(config: BackfillConfig, spark: SparkResource) -> dg.MaterializeResult[None]:
-        """One row is one record written to its DynamoDB table; tables that are missing are created."""
+    @asset("backfill", ["records"], {"spark", "dynamodb"}, PARTITIONS)
+    def backfill(
+        context: dg.AssetExecutionContext, config: BackfillConfig, spark: SparkResource
+    ) -> dg.MaterializeResult[None]:
+        """One row is one record written to its DynamoDB table; a partition is a share of the buckets."""
         with failing_in_one_line():
-            opened = Migration.open(path)
-            create_tables(opened.mapping, dynamodb_client())
-            manifest = run_backfill(
-                opened, SparkFanOut(spark.session()), mode=config.mode, resume=config.resume, force=config.force
-            )
-        return _result(
-            manifest.model_dump(include={"snapshot_id", "records", "written", "superseded", "conflicts", "failed"})
-        )
+            return result(run_part(path, config, spark, parts_of(context), context.log))
 
     @asset("dump", ["records", "backfill"], {"dynamodb", "parquet"})
     def dump(spark: SparkResource) -> dg.MaterializeResult[None]:
         """One row is one item that DynamoDB holds now; read after the source: no write hides between them."""
         with failing_in_one_line():
             manifest = dump_tables(Migration.open(path), SparkFanOut(spark.session()))
-        return _result({"dump_id": manifest.id, **manifest.model_dump(include={"items", "tombstones", "unmapped"})})
+        return result({"dump_id": manifest.id, **manifest.model_dump(include={"items", "tombstones", "unmapped"})})
 
     @asset("diff", ["records", "dump"], {"spark", "parquet"})
     def diff(spark: SparkResource) -> dg.MaterializeResult[None]:
         """One row is one key on which the two stores differ."""
         with failing_in_one_line():
             manifest = run_diff(Migration.open(path), SparkFanOut(spark.session()))
-        return _result(
+        return result(
             {
                 "run_id": manifest.id,
                 "consistent": manifest.consistent,
@@ -152,12 +129,3 @@ def consistency_check(migration: str, path: Path) -> dg.AssetChecksDefinition:
         )
 
     return consistent
-
-
-def group_of(migration: str) -> str:
-    """Dagster's group names hold letters, digits and underscores only."""
-    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in migration)
-
-
-def _result(numbers: Numbers) -> dg.MaterializeResult[None]:
-    return dg.MaterializeResult(metadata=dict(numbers))

@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.errors import CrossoverError, WarehouseError
 from pipelines.spark import require_shared, share_settings
-from pipelines.warehouse.hold import Hold, LostLockError, current_hold
+from pipelines.warehouse.hold import Hold, LostLockError, current_hold, holding
 from pipelines.warehouse.place import Place
 
 T = TypeVar("T")
@@ -40,7 +40,8 @@ class FanOut(Protocol):
 
     Raises the first CrossoverError that a task raised, and KeyboardInterrupt once an interrupt has been obeyed, also
     where what interrupted us has ended the workers or Java at the same time.
-    `on_poll` is called about twice a second meanwhile, in the calling thread.
+    `on_poll` is called about twice a second meanwhile, in the calling thread. `at_once`: no more tasks run at the same
+    time, neighbours one after the other in one process; unless given, as many as there is room for.
     """
 
     def __call__(
@@ -50,7 +51,13 @@ class FanOut(Protocol):
         *,
         stop_flag: Place,
         on_poll: Callable[[], None] = lambda: None,
+        at_once: int | None = None,
     ) -> list[R]: ...
+
+
+def slots(fan_out: FanOut) -> int:
+    """How many tasks there is room for at once."""
+    return fan_out.slots if isinstance(fan_out, SparkFanOut) else 1
 
 
 def in_process(
@@ -59,6 +66,7 @@ def in_process(
     *,
     stop_flag: Place,  # noqa: ARG001 - an interrupt reaches this process itself
     on_poll: Callable[[], None] = lambda: None,
+    at_once: int | None = None,  # noqa: ARG001 - it is one
 ) -> list[R]:
     """One after the other in this process: for tests, and for work too small for a session."""
     results = []
@@ -69,10 +77,14 @@ def in_process(
 
 
 class SparkFanOut:
-    """Each piece is one Spark task."""
+    """Each piece is one Spark task, unless some are to be done one after the other."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
+
+    @property
+    def slots(self) -> int:
+        return self._spark.sparkContext.defaultParallelism
 
     def __call__(
         self,
@@ -81,6 +93,7 @@ class SparkFanOut:
         *,
         stop_flag: Place,
         on_poll: Callable[[], None] = lambda: None,
+        at_once: int | None = None,
     ) -> list[R]:
         if not tasks:
             return []
@@ -93,7 +106,7 @@ class SparkFanOut:
 
         def job() -> None:
             try:
-                rdd = self._spark.sparkContext.parallelize(list(tasks), len(tasks))
+                rdd = self._spark.sparkContext.parallelize(list(tasks), at_once or len(tasks))
                 obedient: _Obedient[T, R] = _Obedient(work, stop_flag, hold)
                 outcome.append(rdd.map(obedient).collect())
             except BaseException as error:
@@ -183,9 +196,7 @@ class _Obedient(Generic[T, R]):
         if self._stop_flag.is_file():
             return None, None
         try:
-            if self._hold is not None:
-                self._hold.require()
-            return self._work(task), None
+            return self._work_under_lock(task), None
         except LostLockError as error:
             return None, error  # without the flag, which would stop the run that has the lock now
         except CrossoverError as error:
@@ -195,6 +206,13 @@ class _Obedient(Generic[T, R]):
                 raise
             where = error.filename or self._stop_flag.parent
             return None, self._stopped_by(WarehouseError(f"{where}: cannot be used ({os.strerror(error.errno)})"))
+
+    def _work_under_lock(self, task: T) -> R:
+        if self._hold is None:
+            return self._work(task)
+        self._hold.require()
+        with holding(self._hold):
+            return self._work(task)
 
     def _stopped_by(self, error: CrossoverError) -> CrossoverError:
         with contextlib.suppress(CrossoverError):

@@ -30,6 +30,10 @@ class Progress:
         self._started = time.monotonic()
         self._last = 0.0
 
+    @property
+    def elapsed_seconds(self) -> float:
+        return time.monotonic() - self._started
+
     def advance(self, count: int) -> None:
         self.done += count
         now = time.monotonic()

@@ -13,6 +13,7 @@ from pipelines.errors import UsageError
 from pipelines.relay_commands import RELAY, SWEEP
 
 if TYPE_CHECKING:
+    from pipelines.backfill.importing.options import ImportOptions
     from pipelines.migration import Migration
     from pipelines.source.rds_export.request import ExportRequest
 
@@ -112,16 +113,15 @@ def _records(arguments: argparse.Namespace) -> CommandResult:
 
 def _backfill(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.backfill import estimate, run_backfill
+    from pipelines.backfill.outlook import outlook
     from pipelines.fanout import SparkFanOut
     from pipelines.spark import session
 
     migration = _open(arguments)
     if arguments.dry_run:
-        forecast = estimate(migration, snapshot_id=arguments.snapshot)
-        return CommandResult(
-            {"records": forecast.records, "bytes": forecast.bytes, "write_units": forecast.write_units},
-            [f"would write {forecast.records:,} items, {forecast.bytes:,} bytes, {forecast.write_units:,} write units"],
-        )
+        return outlook(migration, estimate(migration, snapshot_id=arguments.snapshot), arguments.wcu, arguments.price)
+    if arguments.price is not None:
+        raise UsageError("--price: only with --dry-run")
     with session() as spark:
         manifest = run_backfill(
             migration,
@@ -130,6 +130,8 @@ def _backfill(arguments: argparse.Namespace) -> CommandResult:
             mode=arguments.mode,
             resume=arguments.resume,
             force=arguments.force,
+            wcu=arguments.wcu,
+            importing=_import_options(arguments),
         )
     counts = {name: getattr(manifest, name) for name in ("records", "written", "superseded", "conflicts", "failed")}
     return CommandResult(
@@ -137,6 +139,15 @@ def _backfill(arguments: argparse.Namespace) -> CommandResult:
         [f"backfill {manifest.id}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items())],
         Exit.INCONSISTENT if manifest.conflicts else Exit.DONE,
     )
+
+
+def _import_options(arguments: argparse.Namespace) -> ImportOptions | None:
+    """None where none is given."""
+    if not (arguments.s3 or arguments.compression or arguments.keep_objects):
+        return None
+    from pipelines.backfill.importing.options import ImportOptions
+
+    return ImportOptions(arguments.s3, arguments.compression, arguments.keep_objects)
 
 
 def _dump(arguments: argparse.Namespace) -> CommandResult:
@@ -247,13 +258,33 @@ def _snapshot_option(parser: argparse.ArgumentParser) -> None:
 def _backfill_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
-        choices=["live", "cold"],
+        choices=["live", "cold", "import"],
         help="live: only where nothing newer is, with capture on; cold: an empty table that nobody else writes; "
-        "unless given, live where the snapshot has versions",
+        "import: DynamoDB makes new tables of objects in S3; unless given, live where the snapshot has versions",
     )
     parser.add_argument("--resume", action="store_true", help="insist on going on with an unfinished run")
     parser.add_argument("--force", action="store_true", help="cold, though the table is not empty or others write")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be written")
+    parser.add_argument(
+        "--wcu",
+        metavar="N",
+        help="write capacity units a second that each table may be made to use, its indexes' included, "
+        "or a share of its provisioned capacity, 50%%; without limit unless given",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be written, its cost and how long")
+    parser.add_argument(
+        "--price",
+        type=float,
+        metavar="USD",
+        help="with --dry-run: of a million write request units; that of us-east-1 on demand unless given",
+    )
+    importing = parser.add_argument_group("with --mode import")
+    importing.add_argument(
+        "--s3",
+        metavar="s3://BUCKET/PREFIX",
+        help="where the objects go; the warehouse, unless given, where that is in S3",
+    )
+    importing.add_argument("--compression", choices=["gzip", "zstd"], help="of the objects; gzip unless given")
+    importing.add_argument("--keep-objects", action="store_true", help="leave them there after the import")
 
 
 COMMANDS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import sys
@@ -16,12 +17,16 @@ from pyspark.sql import SparkSession
 from pipelines.source.embedded import EmbeddedPostgres
 from pipelines.spark import open_session
 from pipelines.target.embedded import EmbeddedDynamoDB
+from tests.stand_ins import Ministack, ministack, ministack_python
+
+pytest.register_assert_rewrite("tests.delivered_shop", "tests.disturbed_backfill")  # or they would fail without a word
 
 _ORDER = ("unit", "property", "integration", "browser", "e2e")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """A worker is a program without a file, which pyspark takes for a call of its own doctests, and ends."""
+    config.addinivalue_line("markers", "endpoints(*names): runs on each of these: moto (unless given), ministack")
     main = sys.modules["__main__"]
     if _is_worker(config) and not hasattr(main, "__file__"):
         main.__file__ = pytest.__file__
@@ -37,6 +42,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("spark")
     order = _ORDER[::-1] if _is_worker(config) else _ORDER
     items.sort(key=lambda item: next((n for n, kind in enumerate(order) if item.get_closest_marker(kind)), 0))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that is marked `endpoints` runs on each of them, if it uses one."""
+    marker = metafunc.definition.get_closest_marker("endpoints")
+    if marker is not None and "dynamodb_environment" in metafunc.fixturenames:
+        metafunc.parametrize("dynamodb_environment", marker.args, indirect=True)
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -67,13 +79,28 @@ def dynamodb_server() -> Iterator[EmbeddedDynamoDB]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def ministack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    if not ministack_python().exists():
+        absent = f"no ministack: {ministack_python()} is not there; `make test` makes it"
+        if os.environ.get("CROSSOVER_REQUIRE_MINISTACK") == "1":
+            pytest.fail(absent)
+        pytest.skip(absent)
+    with ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
 @pytest.fixture
-def dynamodb_environment(dynamodb_server: EmbeddedDynamoDB, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Points AWS's variables at the embedded endpoint, emptied; returns its URL."""
-    dynamodb_server.reset()
-    for name, value in dynamodb_server.environment().items():
+def dynamodb_environment(
+    request: pytest.FixtureRequest, dynamodb_server: EmbeddedDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Points AWS's variables at an emptied endpoint; returns its URL. S3 is moto's, always."""
+    is_moto = getattr(request, "param", "moto") == "moto"
+    server = dynamodb_server if is_moto else request.getfixturevalue("ministack_server")
+    server.reset()
+    for name, value in {**dynamodb_server.environment(), "AWS_ENDPOINT_URL_DYNAMODB": server.url}.items():
         monkeypatch.setenv(name, value)
-    return dynamodb_server.url
+    return str(server.url)
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,11 @@ def versions(table: str) -> dict[str, int]:
     return {key: int(item["_v"]["N"]) * (-1 if "_deleted" in item else 1) for key, item in stored(table).items()}
 
 
-def expected(url: str) -> dict[str, dict[str, dict[str, Any]]]:
+Items = dict[str, dict[str, dict[str, Any]]]
+"""By table and by the values of the key."""
+
+
+def expected(url: str) -> Items:
     """What DynamoDB must hold, by SQL and by hand."""
     with psycopg.connect(url) as connection:
         orders = connection.execute("SELECT id, customer, note FROM orders WHERE NOT draft AND customer IS NOT NULL")
@@ -198,8 +202,38 @@ def _line(n: int, product: int | None, found: int | None, name: str | None) -> d
     return line
 
 
+def all_live() -> Items:
+    return {table: live(table) for table in ("orders", "seats")}
+
+
 def assert_equal_stores(shop: Delivering) -> None:
-    assert {table: live(table) for table in ("orders", "seats")} == expected(shop.shop.url)
+    assert all_live() == expected(shop.shop.url)
+
+
+def assert_versions_are_the_ledgers(shop: Delivering) -> None:
+    """Everything is delivered, at the version that the ledger says; no key is still to be left. An item that the ledger
+    has not heard of is as the backfill has put it, at the epoch's first version."""
+    rows = shop.shop.ask(
+        "SELECT item_type || source_key, (1::bigint << 40) + base, delivered, keys FROM crossover.item"
+    )
+    assert [row for row in rows if row[1] != row[2] or row[3] != []] == []
+    assert shop.shop.ask("SELECT FROM crossover.log UNION ALL SELECT FROM crossover.mark") == []
+    ledger = {key: version for key, version, _, _ in rows}
+    for item_type, table in (("order", "orders"), ("seat", "seats")):
+        for item in stored(table).values():
+            if "_deleted" not in item:
+                key = item_type + source_key(int(item["id"]["N"]))
+                assert int(item["_v"]["N"]) == ledger.get(key, EPOCH), key
+
+
+def assert_no_step_back(written: list[dict[str, Any]]) -> None:
+    """`written`: items and tombstones in the order of writing. At each key the version only grows, so that nothing
+    newer was overwritten and nothing that was deleted came back."""
+    latest: dict[tuple[str, str], int] = {}
+    for item in written:
+        key, version = (item["pk"]["S"], item.get("sk", {}).get("S", "")), int(item["_v"]["N"])
+        assert latest.get(key, -1) < version, (key, latest[key], version)
+        latest[key] = version
 
 
 def put(table: str, item: dict[str, Any]) -> None:

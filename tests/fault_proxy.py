@@ -1,8 +1,7 @@
 """A DynamoDB endpoint that fails on purpose: an HTTP proxy on 127.0.0.1 in front of a good one.
 
 No stand-in throttles, leaves items unprocessed or loses answers by itself. Only the actions that it is told of are
-disturbed. The proxy notes which items it told the client were written, in the order in which they were, and which
-were written at all.
+disturbed. Those go through one after the other, so that the proxy knows in which order items were written.
 """
 
 from __future__ import annotations
@@ -17,212 +16,173 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
+from tests import http_front
+from tests.faults import STATEMENT_CODES, Fault, Plan
+from tests.partiql_statement import inserted
 
-class Fault(Enum):
-    THROTTLED = auto()
-    SOME_UNPROCESSED = auto()
-    ALL_UNPROCESSED = auto()
-    ERROR_500 = auto()
-    ERROR_503_WITHOUT_JSON = auto()
-    RESET_BEFORE = auto()  # the server never sees the request
-    RESET_AFTER = auto()  # the server has acted, the answer is lost
-    SLOW = auto()  # the server has acted, the answer comes after `slow_seconds`
-    TRUNCATED = auto()  # the server has acted, half of the answer comes
-    DAMAGED = auto()  # the server has acted, the answer does not fit its checksum
-    LATE = auto()  # the connection is reset, and after `slow_seconds` the server acts
-    DOUBLED = auto()  # the server acts, and after `slow_seconds` once more
+WRITES = ("BatchWriteItem", "PutItem", "BatchExecuteStatement")
 
-
-BATCH_FAULTS = tuple(fault for fault in Fault if fault not in (Fault.LATE, Fault.DOUBLED))
-PUT_FAULTS = tuple(fault for fault in Fault if fault not in (Fault.SOME_UNPROCESSED, Fault.ALL_UNPROCESSED))
-
-
-Plan = Callable[[int, dict[str, Any]], Fault | str | None]
-"""What happens to the n-th request (from 0) that has this body: a fault, a refusal with a code, or nothing."""
-
-
-def seeded(seed: int, share: float, faults: tuple[Fault, ...] = BATCH_FAULTS) -> Plan:
-    """A share of the requests meets one of the faults, the same for the same seed and number."""
-
-    def plan(number: int, _: dict[str, Any]) -> Fault | None:
-        dice = random.Random(f"{seed}:{number}")
-        return dice.choice(faults) if dice.random() < share else None
-
-    return plan
+Answer = tuple[int, bytes]
+"""Status and content."""
 
 
 @dataclass
 class FaultProxy:
+    """`acknowledged`: the items that the client was told at once were written. `landed`: all that were, whatever
+    became of the answer. Both in the order of writing, an item as often as it was written."""
+
     upstream: str
     plan: Plan = lambda number, body: None
     slow_seconds: float = 1.0
-    actions: tuple[str, ...] = ("BatchWriteItem",)
-    acknowledged: list[dict[str, Any]] = field(default_factory=list)  # items, as often as acknowledged
-    landed: list[dict[str, Any]] = field(default_factory=list)  # items of PutItem, as often as written
+    actions: tuple[str, ...] = WRITES
+    acknowledged: list[dict[str, Any]] = field(default_factory=list)
+    landed: list[dict[str, Any]] = field(default_factory=list)
     met: Counter[str] = field(default_factory=Counter)
     requests: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
     order: threading.Lock = field(default_factory=threading.Lock)  # of writing and noting
     late: list[threading.Thread] = field(default_factory=list)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[FaultProxy]:
-        server = _Server(("127.0.0.1", 0), _Handler)
-        server.proxy = self
-        self.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
+        with http_front.serving(partial(_Handler, self)) as self.url:
             yield self
-        finally:
-            for late in self.late:
-                late.join()
-            server.shutdown()
-            thread.join()
-            server.server_close()
+            self.settle()
 
-    def decide(self, body: dict[str, Any]) -> Fault | str | None:
-        with self.lock:
+    def settle(self) -> None:
+        """Waits until nothing that was delayed is still to come."""
+        for late in self.late:
+            late.join()
+
+    def decide(self, body: dict[str, Any]) -> tuple[int, Fault | str | None]:
+        """The request's number, and its fate."""
+        with self._counting:
             number, self.requests = self.requests, self.requests + 1
             fate = self.plan(number, body)
             if fate is not None:
                 self.met[fate.name if isinstance(fate, Fault) else fate] += 1
-            return fate
+            return number, fate
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    proxy: FaultProxy
+class _Handler(http_front.FrontHandler):
+    def __init__(self, proxy: FaultProxy, *arguments: Any) -> None:
+        self.proxy = proxy
+        super().__init__(*arguments)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that give up are what the tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers.get("X-Amz-Target", "").rpartition(".")[2] not in self.server.proxy.actions:
-            self._answer(*self._forward(body))
+    def respond(self, body: bytes) -> None:
+        if self.action not in self.proxy.actions:
+            self.answer(*self._forward(body))
             return
         document = json.loads(body)
-        fate = self.server.proxy.decide(document)
+        number, fate = self.proxy.decide(document)
         match fate:
             case None:
-                self._through(document, body)
+                self._through(document)
             case Fault.SOME_UNPROCESSED:
                 self._some_unprocessed(document)
             case Fault.ALL_UNPROCESSED:
-                self._answer(200, _encoded({"UnprocessedItems": document["RequestItems"]}))
+                self.answer(200, _encoded({"UnprocessedItems": document["RequestItems"]}))
+            case Fault.SOME_STATEMENTS:
+                self._some_statements(document, random.Random(number))
+            case Fault.ALL_STATEMENTS:
+                dice = random.Random(number)
+                self._answer_each(_statement_error(dice) for _ in document["Statements"])
+            case Fault.UNSURE_STATEMENTS:
+                self._act(document)
+                self._answer_each(_statement_error() for _ in document["Statements"])
             case Fault.THROTTLED:
                 self._refuse(400, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException")
             case Fault.ERROR_500:
                 self._refuse(500, "com.amazonaws.dynamodb.v20120810#InternalServerError")
+            case Fault.ERROR_500_AFTER:
+                self._act(document)
+                self._refuse(500, "com.amazonaws.dynamodb.v20120810#InternalServerError")
             case Fault.ERROR_503_WITHOUT_JSON:
-                self._answer(503, b"<html>Service Unavailable</html>")
+                self.answer(503, b"<html>Service Unavailable</html>")
             case Fault.RESET_BEFORE:
                 self._reset()
             case Fault.RESET_AFTER:
-                self._act(document, body)
+                self._act(document)
                 self._reset()
             case Fault.SLOW:
-                answer = self._act(document, body)
-                time.sleep(self.server.proxy.slow_seconds)
-                self._answer(*answer)
+                answer = self._act(document)
+                time.sleep(self.proxy.slow_seconds)
+                self.answer(*answer)
             case Fault.LATE:
                 self._reset()
-                self._repeat_late(document, body)
+                self._act_late(document)
             case Fault.DOUBLED:
-                self._through(document, body)
-                self._repeat_late(document, body)
+                self._through(document)
+                self._act_late(document)
             case Fault.TRUNCATED:
-                self._truncated(*self._act(document, body))
+                self._truncated(*self._act(document))
             case Fault.DAMAGED:
-                status, content = self._act(document, body)
-                self._answer(status, content + b" ", checksum=zlib.crc32(content))
+                status, content = self._act(document)
+                self.answer(status, content + b" ", checksum=zlib.crc32(content))
             case str() as code:
                 self._refuse(400, code)
 
-    def _through(self, document: dict[str, Any], body: bytes) -> None:
-        with self.server.proxy.order:
-            status, content = self._forward_and_note(document, body)
+    def _through(self, document: dict[str, Any]) -> None:
+        self.answer(*self._act(document, is_told=True))
+
+    def _act(self, document: dict[str, Any], *, is_told: bool = False) -> Answer:
+        """`is_told`: the client will hear of it at once."""
+        with self.proxy.order:
+            status, content = self._forward(_encoded(document))
             if status == 200:
-                self._note(document)
-        self._answer(status, content)
+                written = _written(document, json.loads(content))
+                self.proxy.landed += written
+                self.proxy.acknowledged += written if is_told else []
+            return status, content
 
-    def _act(self, document: dict[str, Any], body: bytes) -> tuple[int, bytes]:
-        with self.server.proxy.order:
-            return self._forward_and_note(document, body)
-
-    def _forward_and_note(self, document: dict[str, Any], body: bytes) -> tuple[int, bytes]:
-        status, content = self._forward(body)
-        if status == 200 and "Item" in document:
-            self.server.proxy.landed.append(document["Item"])
-        return status, content
-
-    def _repeat_late(self, document: dict[str, Any], body: bytes) -> None:
+    def _act_late(self, document: dict[str, Any]) -> None:
         def arrive() -> None:
-            time.sleep(self.server.proxy.slow_seconds)
+            time.sleep(self.proxy.slow_seconds)
             with contextlib.suppress(OSError, http.client.HTTPException):  # nobody waits for it, whatever becomes of it
-                self._act(document, body)
+                self._act(document)
 
         late = threading.Thread(target=arrive, daemon=True)
-        self.server.proxy.late.append(late)
+        self.proxy.late.append(late)
         late.start()
 
     def _some_unprocessed(self, document: dict[str, Any]) -> None:
         ((table, puts),) = document["RequestItems"].items()
-        kept = {"RequestItems": {table: puts[: len(puts) // 2]}}
-        if kept["RequestItems"][table]:
-            self._forward(_encoded(kept))
-            self._note(kept)
+        done, left = puts[: len(puts) // 2], puts[len(puts) // 2 :]
+        if done:
+            self._act({"RequestItems": {table: done}}, is_told=True)
         # shuffled, and with members in another order: DynamoDB promises neither
-        left = [{"PutRequest": {"Item": dict(reversed(put["PutRequest"]["Item"].items()))}} for put in puts]
-        self._answer(200, _encoded({"UnprocessedItems": {table: left[: len(puts) // 2 - 1 : -1]}}))
+        left = [{"PutRequest": {"Item": dict(reversed(put["PutRequest"]["Item"].items()))}} for put in reversed(left)]
+        self.answer(200, _encoded({"UnprocessedItems": {table: left}}))
 
-    def _note(self, document: dict[str, Any]) -> None:
-        with self.server.proxy.lock:
-            if "Item" in document:
-                self.server.proxy.acknowledged.append(document["Item"])
-            for puts in document.get("RequestItems", {}).values():
-                self.server.proxy.acknowledged.extend(put["PutRequest"]["Item"] for put in puts)
+    def _some_statements(self, document: dict[str, Any], dice: random.Random) -> None:
+        """A third fails, the first always."""
+        statements = document["Statements"]
+        fails = [number == 0 or dice.random() < 0.3 for number in range(len(statements))]
+        done = [one for one, fail in zip(statements, fails, strict=True) if not fail]
+        responses: list[Any] = []
+        if done:
+            status, content = self._act({**document, "Statements": done}, is_told=True)
+            if status != 200:
+                self.answer(status, content)
+                return
+            responses = json.loads(content)["Responses"]
+        told = iter(responses)
+        self._answer_each(_statement_error(dice) if fail else next(told) for fail in fails)
 
-    def _forward(self, body: bytes) -> tuple[int, bytes]:
-        upstream = urlsplit(self.server.proxy.upstream)
-        connection = http.client.HTTPConnection(upstream.hostname or "", upstream.port, timeout=60)
-        try:
-            headers: Mapping[str, str] = {
-                name: value
-                for name, value in self.headers.items()
-                if name.lower() not in ("content-length", "connection", "host")
-            }
-            connection.request("POST", "/", body, dict(headers))
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
+    def _answer_each(self, responses: Iterable[dict[str, Any]]) -> None:
+        self.answer(200, _encoded({"Responses": list(responses)}))
+
+    def _forward(self, body: bytes) -> Answer:
+        return http_front.forward(self.proxy.upstream, body, dict(self.headers))
 
     def _refuse(self, status: int, code: str) -> None:
-        self._answer(status, _encoded({"__type": code, "message": "on purpose"}))
-
-    def _answer(self, status: int, content: bytes, checksum: int | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.0")
-        self.send_header("x-amz-crc32", str(zlib.crc32(content) if checksum is None else checksum))
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.answer(status, _encoded({"__type": code, "message": "on purpose"}))
 
     def _truncated(self, status: int, content: bytes) -> None:
         self.send_response(status)
@@ -236,8 +196,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Silent."""
+
+def _written(document: dict[str, Any], answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The items that a request has put, by its answer."""
+    if "Item" in document:
+        return [document["Item"]]
+    if "Statements" in document:
+        pairs = zip(document["Statements"], answer["Responses"], strict=True)
+        return [inserted(statement)[1] for statement, response in pairs if "Error" not in response]
+    assert not answer.get("UnprocessedItems"), "the endpoint leaves items unprocessed by itself"
+    return [put["PutRequest"]["Item"] for puts in document["RequestItems"].values() for put in puts]
+
+
+def _statement_error(dice: random.Random | None = None) -> dict[str, Any]:
+    """Without dice: the one that can come after the server has acted."""
+    code = "InternalServerError" if dice is None else dice.choice(STATEMENT_CODES)
+    return {"Error": {"Code": code, "Message": "on purpose"}}
 
 
 def _encoded(document: dict[str, Any]) -> bytes:

@@ -1,9 +1,10 @@
 """An application that writes the small shop of `tests.delivered_shop`: one of several processes.
 
-    python -m tests.shop_writer URL SEED TRANSACTIONS PER_SECOND
+    python -m tests.shop_writer URL SEED TRANSACTIONS PER_SECOND [ORDERS]
 
-The same seed gives the same transactions: what is drawn depends on nothing that the database answers. Prints what
-became of them as JSON: how many were committed, rolled back on purpose, or failed, by SQLSTATE.
+Without ORDERS there are so few rows that writers meet often. The same seed gives the same transactions: what is drawn
+depends on nothing that the database answers. Prints what became of them as JSON: how many were committed, rolled back
+on purpose, or failed, by SQLSTATE.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ class Size:
 
 
 LARGE, SMALL = Size(30, 5, 3, 6, 8), Size(6, 3, 2, 3, 4)
+
+
+def sized(orders: int) -> Size:
+    """So that a fifth of the items are seats."""
+    return Size(orders, max(1, orders // 8), 3, 20, orders // 4)
 
 
 @dataclass(frozen=True)
@@ -132,13 +138,13 @@ def carried_out(connection: Connection[TupleRow], transaction: Transaction) -> s
     return "rolled back" if transaction.rolled_back else "committed"
 
 
-def write(url: str, seed: str, count: int, per_second: float) -> Counter[str]:
+def write(url: str, seed: str, count: int, per_second: float, size: Size = LARGE) -> Counter[str]:
     """Slower where the database is."""
     outcomes: Counter[str] = Counter()
     began = time.monotonic()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET deadlock_timeout TO '50ms'")
-        for number, transaction in enumerate(transactions(seed, count)):
+        for number, transaction in enumerate(transactions(seed, count, size)):
             outcomes[carried_out(connection, transaction)] += 1
             if number % BURST == 0:
                 time.sleep(max(0.0, began + number / per_second - time.monotonic()))
@@ -146,4 +152,6 @@ def write(url: str, seed: str, count: int, per_second: float) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(write(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))))
+    url, seed, count, per_second, *orders = sys.argv[1:]
+    size = sized(int(orders[0])) if orders else LARGE
+    sys.stdout.write(json.dumps(write(url, seed, int(count), float(per_second), size)))

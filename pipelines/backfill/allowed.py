@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg
 
-from pipelines.backfill.wanted import LIVE
+from pipelines.backfill.wanted import IMPORT, LIVE
 from pipelines.errors import SourceError, StageError, UsageError
 from pipelines.migration import Migration
 from pipelines.settings import optional
@@ -17,8 +17,12 @@ from pipelines.warehouse.manifest import RecordsManifest
 
 
 def require_allowed(migration: Migration, records: RecordsManifest, mode: str, *, force: bool) -> None:
-    """Raises StageError or UsageError. `force`: nobody else writes, whatever the ledger says; for `cold` only."""
-    if mode == LIVE:
+    """Raises StageError or UsageError. `force`: nobody else writes, whatever the ledger says; for `cold` only.
+
+    An import makes its table, so that nothing newer can be in it. What its snapshot has not seen comes by the relay
+    where the snapshot has versions; where it has none, nobody may write.
+    """
+    if mode == LIVE or (mode == IMPORT and records.ledger is not None):
         _require_versions(records)
     elif not force:
         _require_nobody_writes(migration, records)

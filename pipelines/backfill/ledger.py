@@ -19,11 +19,11 @@ from pipelines.source.ledger.state import read_state
 from pipelines.source.ledger.touch import ask_to_leave, touch
 from pipelines.source.ledger.version import read_versions
 from pipelines.target.backfill_run import BackfillFolder, BucketAccount, RefusedPut
-from pipelines.target.batch_write import Failure
+from pipelines.target.dead_letter import CONFLICT, DeadLetter
 from pipelines.target.judge import Met, Now, Refused, Verdict, judge_refused
 from pipelines.warehouse.manifest import LedgerSeen, RecordsManifest
 
-CONFLICT = "Conflict: what is at its key was not written by Crossover, or is newer than the ledger"
+_CONFLICT = f"{CONFLICT}: what is at its key was not written by Crossover, or is newer than the ledger"
 
 _HANDED_OVER = (Verdict.HELD, Verdict.TAKEN_OVER)
 
@@ -71,14 +71,14 @@ class BackfillLedger:
         for account in folder.accounts(buckets):
             if account.refused:
                 judged = self._judge_bucket(folder, account)
-                folder.judged(judged.account(account), judged.conflicts)
+                folder.finish_bucket(judged.account(account), [*folder.failed(account), *judged.conflicts])
                 handed_over += judged.handed_over
         if handed_over:
             tell(f"backfill {self.run_id}: {handed_over:,} keys are another row's still; the relay puts their items")
 
     def _judge_bucket(self, folder: BackfillFolder, account: BucketAccount) -> _Judged:
         judged = _Judged()
-        for batch in folder.refusals(account.bucket):
+        for batch in folder.refusals(account):
             nows = self._now(batch)
             for one in batch:
                 verdict = self._verdict(one, nows.get(one.source_key or ""))
@@ -125,12 +125,12 @@ class _Judged:
     """Of one bucket. An item that has changed since the snapshot (`again`) is undelivered, or delivered newer."""
 
     counts: Counter[Verdict] = field(default_factory=Counter)
-    conflicts: list[Failure] = field(default_factory=list)
+    conflicts: list[DeadLetter] = field(default_factory=list)
 
     def add(self, one: RefusedPut, verdict: Verdict) -> None:
         self.counts[verdict] += 1
         if verdict is Verdict.CONFLICT:
-            self.conflicts.append(Failure(one.table, one.key, CONFLICT))
+            self.conflicts.append(DeadLetter(one.item_type, one.table, one.key, one.source_key, _CONFLICT))
 
     @property
     def handed_over(self) -> int:
@@ -141,6 +141,7 @@ class _Judged:
         kept = self.counts[Verdict.SUPERSEDED] + self.counts[Verdict.AGAIN] + self.handed_over
         return before.model_copy(
             update={
+                "revision": before.revision + 1,
                 "written": before.written + self.counts[Verdict.DONE],
                 "superseded": before.superseded + kept,
                 "conflicts": before.conflicts + len(self.conflicts),

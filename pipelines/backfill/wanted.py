@@ -19,7 +19,7 @@ from pipelines.warehouse.snapshots import checked_id
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-COLD, LIVE = "cold", "live"
+COLD, LIVE, IMPORT = "cold", "live", "import"
 
 
 def new_run(
@@ -92,16 +92,22 @@ class Wanted:
         return any(account.written for account in accounts) and not _full_tables(self.migration, self.client)
 
 
-def same_as_before(wanted: Wanted) -> BackfillFolder | None:
-    """The last run, where it is unfinished and writes the same."""
+def same_as_before(wanted: Wanted, *, or_finished: bool = False) -> BackfillFolder | None:
+    """The last run, where it is unfinished, or may be finished, and writes the same."""
     last = wanted.last
-    if last is None or last.is_finished or wanted.is_emptied(last):
+    if last is None or (last.is_finished and not or_finished) or wanted.is_emptied(last):
         return None
     run = last.run()
     if _what(run) != _what(wanted.run(run.id)):
         return None
-    tell(f"backfill {run.id} of snapshot {run.snapshot_id} is unfinished: it goes on where it stopped")
+    _tell_begun(last)
     return last
+
+
+def _tell_begun(folder: BackfillFolder) -> None:
+    run = folder.run()
+    state = "is finished; nothing is left to do" if folder.is_finished else "is unfinished: it goes on where it stopped"
+    tell(f"backfill {run.id} of snapshot {run.snapshot_id} {state}")
 
 
 def insisted_on(wanted: Wanted) -> BackfillFolder:
@@ -120,7 +126,7 @@ def insisted_on(wanted: Wanted) -> BackfillFolder:
             "something else than is asked for now; leave it out to begin one"
         )
     else:
-        tell(f"backfill {run.id} of snapshot {run.snapshot_id} is finished; nothing is left to do")
+        _tell_begun(last)
     return last
 
 

@@ -6,10 +6,15 @@ backfills/<run_id>/run.json                    what is to be written, before any
                    refused/bucket=<n>.parquet  REFUSED_SCHEMA: conditional puts that were refused, until they are judged
                    progress/<n>                items of a bucket under way; for the progress line only
                    manifest.json               last
+
+A bucket whose failed items are tried again, or whose refusals are judged, gets a new account of the next revision. That
+one file decides: the others of a revision are there before it, under names that tell the revision from the second on
+(`bucket=<n>.2.parquet`), and those of any other revision mean nothing.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,9 +25,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import AccountsError, WarehouseError
-from pipelines.progress import Progress
-from pipelines.target.batch_write import Failure
+from pipelines.target.dead_letter import FAILED_SCHEMA, DeadLetter
 from pipelines.warehouse.dataset import write_table
+from pipelines.warehouse.hold import require_hold
 from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.layout import MANIFEST
 from pipelines.warehouse.manifest import FORMAT
@@ -30,14 +35,6 @@ from pipelines.warehouse.place import MissingError, Place
 
 RUN = "run.json"
 REFUSED_BATCH = 1_000
-
-FAILED_SCHEMA: pa.Schema = pa.schema(
-    [
-        pa.field("table", pa.string(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("error", pa.string(), nullable=False),  # DynamoDB's code and message
-    ]
-)
 
 REFUSED_SCHEMA: pa.Schema = pa.schema(
     [
@@ -80,12 +77,24 @@ class BucketAccount(_Frozen):
     """records = written + superseded + conflicts + failed + refused. `refused`: still to be judged."""
 
     bucket: int
+    revision: int = 1
     records: int
     written: int
     superseded: int = 0
     conflicts: int = 0
     failed: int = 0
     refused: int = 0
+
+    def after_retry(self, written: int, failed: int, refused: int) -> BucketAccount:
+        """All that had failed was tried again, and this has become of it. What was refused before has been judged."""
+        return self.model_copy(
+            update={
+                "revision": self.revision + 1,
+                "written": self.written + written,
+                "failed": failed,
+                "refused": refused,
+            }
+        )
 
     def require_balance(self) -> None:
         parts = self.written + self.superseded + self.conflicts + self.failed + self.refused
@@ -134,7 +143,7 @@ class BackfillFolder:
 
     def account(self, bucket: int) -> BucketAccount | None:
         """None while the bucket is not done."""
-        path = self._account_path(bucket)
+        path = self.account_path(bucket)
         try:
             return BucketAccount.model_validate_json(path.read_text())
         except MissingError:
@@ -149,50 +158,48 @@ class BackfillFolder:
         return [account for account in found if account is not None]
 
     def finish_bucket(
-        self, account: BucketAccount, failures: Sequence[Failure], refusals: Sequence[RefusedPut] = ()
+        self, account: BucketAccount, failed: Sequence[DeadLetter], refusals: Sequence[RefusedPut] = ()
     ) -> None:
-        """The failures first, the account last and atomically. Raises AccountsError where it does not balance."""
+        """The files of its revision first, the account last and atomically. Raises AccountsError where it does not
+        balance, and LostLockError."""
         account.require_balance()
-        if refusals:
-            self._write_refusals(account.bucket, refusals)
-        failed = self.failed_path(account.bucket)
-        if failures:
-            rows = [{"table": one.table, "key": one.key, "error": one.error} for one in failures]
-            write_table(pa.Table.from_pylist(rows, schema=FAILED_SCHEMA), failed, durable=True)
-        else:
-            failed.remove()  # of an earlier attempt
-        self._account_path(account.bucket).write_atomically(account.model_dump_json() + "\n")
+        require_hold()
+        _write(self._refused_path(account), refusals, REFUSED_SCHEMA)
+        _write(self.failed_path(account), failed, FAILED_SCHEMA)
+        self.account_path(account.bucket).write_atomically(account.model_dump_json() + "\n")
         if self.path.local is not None:
             self._progress_path(account.bucket).remove()
 
-    def refusals(self, bucket: int) -> Iterator[list[RefusedPut]]:
+    def refusals(self, account: BucketAccount) -> Iterator[list[RefusedPut]]:
         """Some hundred at a time, each list of one item type."""
-        with self._refused_path(bucket).open_input() as file:
+        with self._refused_path(account).open_input() as file:
             for batch in pq.ParquetFile(file).iter_batches(REFUSED_BATCH):
                 rows = [RefusedPut(*row.values()) for row in batch.to_pylist()]
                 rows.sort(key=lambda row: row.item_type)
                 for _, same in groupby(rows, key=lambda row: row.item_type):
                     yield list(same)
 
-    def judged(self, account: BucketAccount, failures: Sequence[Failure]) -> None:
-        """The bucket's refusals are accounted for; `failures` come to those that it had."""
-        self.finish_bucket(account, list(dict.fromkeys([*self.failures(account.bucket), *failures])))
-        self._refused_path(account.bucket).remove()
-
-    def failures(self, bucket: int) -> list[Failure]:
+    def failed(self, account: BucketAccount) -> list[DeadLetter]:
         """Items that DynamoDB did not take, and conflicts."""
         try:
-            with self.failed_path(bucket).open_input() as file:
-                return [Failure(**row) for row in pq.read_table(file).to_pylist()]
+            with self.failed_path(account).open_input() as file:
+                rows = pq.read_table(file).to_pylist()
         except MissingError:
             return []
+        return [DeadLetter(**{"item_type": None, "source_key": None} | row) for row in rows]
 
-    def errors(self, bucket: int) -> list[str]:
-        """Of the items that are not written, DynamoDB's code and message."""
-        return [failure.error for failure in self.failures(bucket)]
+    def error_codes(self, accounts: Iterable[BucketAccount]) -> Counter[str]:
+        """Of the items that are not written."""
+        return Counter(letter.code for account in accounts for letter in self.failed(account))
 
-    def reopen_bucket(self, bucket: int) -> None:
-        self._account_path(bucket).remove()
+    def forget_former(self, accounts: Iterable[BucketAccount]) -> None:
+        """Removes the files of earlier revisions of these accounts."""
+        current = {account.bucket: account for account in accounts}
+        for folder, path_of in (("failed", self.failed_path), ("refused", self._refused_path)):
+            for file in (self.path / folder).files(".parquet"):
+                account = current.get(_bucket_of(file.name))
+                if account is not None and file != path_of(account):
+                    file.remove()
 
     def report_progress(self, bucket: int, items: int) -> None:
         """On a disk only: S3 charges for each write, and its progress line is content with whole buckets."""
@@ -208,43 +215,41 @@ class BackfillFolder:
         except (FileNotFoundError, ValueError):
             return 0
 
-    def failed_path(self, bucket: int) -> Place:
-        return self.path / "failed" / f"bucket={bucket}.parquet"
+    def failed_path(self, account: BucketAccount) -> Place:
+        return self.path / "failed" / _file_name(account)
 
-    def _refused_path(self, bucket: int) -> Place:
-        return self.path / "refused" / f"bucket={bucket}.parquet"
-
-    def _write_refusals(self, bucket: int, refusals: Sequence[RefusedPut]) -> None:
-        rows = [vars(one) for one in refusals]
-        write_table(pa.Table.from_pylist(rows, schema=REFUSED_SCHEMA), self._refused_path(bucket), durable=True)
+    def _refused_path(self, account: BucketAccount) -> Place:
+        return self.path / "refused" / _file_name(account)
 
     def _with_account(self) -> set[int]:
         """From the names alone, in one listing."""
         names = (file.name.removesuffix(".json") for file in (self.path / "buckets").files(".json"))
         return {int(name) for name in names if name.isdecimal()}
 
-    def _account_path(self, bucket: int) -> Place:
+    def account_path(self, bucket: int) -> Place:
         return self.path / "buckets" / f"{bucket}.json"
 
     def _progress_path(self, bucket: int) -> Place:
         return self.path / "progress" / str(bucket)
 
 
-class Watch:
-    """Adds up what the buckets say that are under way, for the progress line."""
+def _file_name(account: BucketAccount) -> str:
+    revision = f".{account.revision}" if account.revision > 1 else ""
+    return f"bucket={account.bucket}{revision}.parquet"
 
-    def __init__(self, folder: BackfillFolder, buckets: Sequence[int], progress: Progress) -> None:
-        self._folder = folder
-        self._open = set(buckets)
-        self._finished_items = 0
-        self._progress = progress
 
-    def look(self) -> None:
-        for account in self._folder.accounts(sorted(self._open)):
-            self._open.discard(account.bucket)
-            self._finished_items += account.records
-        under_way = sum(self._folder.progress(bucket) for bucket in self._open)
-        self._progress.advance(max(self._finished_items + under_way - self._progress.done, 0))
+def _bucket_of(file_name: str) -> int:
+    """-1 of a file that is no bucket's."""
+    number = file_name.removeprefix("bucket=").partition(".")[0]
+    return int(number) if number.isdecimal() else -1
+
+
+def _write(place: Place, rows: Sequence[DeadLetter] | Sequence[RefusedPut], schema: pa.Schema) -> None:
+    """Or removes what an attempt that was killed has left."""
+    if rows:
+        write_table(pa.Table.from_pylist([vars(one) for one in rows], schema=schema), place, durable=True)
+    else:
+        place.remove()
 
 
 def newest_run(backfills: Place) -> BackfillFolder | None:

@@ -6,12 +6,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.items.canonical import canonical_item, quote
 from pipelines.items.record import SOURCE_ATTRIBUTE, VERSION_ATTRIBUTE
+from pipelines.target.charge import FREE, Charge, total
 
 MAX_ITEMS = 25
 MAX_BYTES = 16_000_000  # DynamoDB's limit is 16 MB; the rest is for what stands around the items
@@ -27,11 +29,33 @@ class Put:
     version: int
     owner: str | None = None
 
+    @property
+    def charge(self) -> Charge:
+        """What it consumes of a budget."""
+        return FREE
+
     def request(self) -> bytes:
+        """Of BatchWriteItem."""
+        return b'{"PutRequest":{"Item":' + self._whole() + b"}}"
+
+    def line(self) -> bytes:
+        """Of an object that ImportTable reads, without the newline at its end; canonical JSON has none in it.
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Format.html"""
+        return b'{"Item":' + self._whole() + b"}"
+
+    def _whole(self) -> bytes:
+        """The item with Crossover's own attributes."""
         own = f',"{VERSION_ATTRIBUTE}":{{"N":"{self.version}"}}'
         if self.owner is not None:
             own += f',"{SOURCE_ATTRIBUTE}":{{"S":{quote(self.owner)}}}'
-        return b'{"PutRequest":{"Item":' + self.item[:-1] + own.encode() + b"}}}"
+        return self.item[:-1] + own.encode() + b"}"
+
+
+@dataclass(frozen=True)
+class ChargedPut(Put):
+    """Where there is a budget. Where there is none, a hundred thousand puts a second need not carry what they cost."""
+
+    charge: Charge = FREE
 
 
 @dataclass(frozen=True)
@@ -45,21 +69,34 @@ class Batch:
         table = quote(self.table).encode()
         return b'{"RequestItems":{' + table + b":[" + b",".join(put.request() for put in self.puts) + b"]}}"
 
+    @property
+    def charge(self) -> Charge:
+        return total([put.charge for put in self.puts])
+
     def halves(self) -> tuple[Batch, Batch]:
         middle = len(self.puts) // 2
         return Batch(self.table, self.puts[:middle]), Batch(self.table, self.puts[middle:])
 
 
-def batches(table: str, puts: Iterable[Put], max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> Iterator[Batch]:
-    """In order, each as full as the limits allow."""
+def batches(
+    table: str,
+    puts: Iterable[Put],
+    max_items: int = MAX_ITEMS,
+    max_bytes: int = MAX_BYTES,
+    max_units: float = math.inf,
+) -> Iterator[Batch]:
+    """In order, each as full as the limits allow. `max_units`: of write capacity; one that is dearer goes alone."""
     held: list[Put] = []
-    size = 0
+    size = units = 0
+    has_limit = max_units < math.inf
     for put in puts:
-        if held and (len(held) == max_items or size + len(put.item) > max_bytes):
-            yield Batch(table, tuple(held))
-            held, size = [], 0
-        held.append(put)
         size += len(put.item)
+        if has_limit:
+            units += put.charge.total
+        if held and (len(held) == max_items or size > max_bytes or units > max_units):
+            yield Batch(table, tuple(held))
+            held, size, units = [], len(put.item), put.charge.total
+        held.append(put)
     if held:
         yield Batch(table, tuple(held))
 

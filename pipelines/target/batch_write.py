@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pipelines.target.batch import Batch, unprocessed
+from pipelines.target.budget import Budget
+from pipelines.target.charge import Charge
 from pipelines.target.courier import Courier
 from pipelines.target.failures import refusal
 from pipelines.target.retry import RetryPolicy
@@ -51,6 +53,10 @@ class _Job:
     def table(self) -> str:
         return self.batch.table
 
+    @property
+    def charge(self) -> Charge:
+        return self.batch.charge
+
     def body(self) -> bytes:
         return self.batch.body()
 
@@ -64,11 +70,13 @@ class BatchWriter:
         policy: RetryPolicy | None = None,
         in_flight: int = IN_FLIGHT,
         seed: int | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._wire = wire
         self._policy = policy or RetryPolicy()
         self._in_flight = in_flight
         self._seed = seed
+        self._budget = budget
 
     def write(self, batches: Iterable[Batch], on_written: Callable[[int], None] = lambda _: None) -> Written:
         """Every item of the batches, written or failed. `on_written` is told the items of each answer.
@@ -76,7 +84,7 @@ class BatchWriter:
         Raises TargetError where going on is useless: no table, no permission, no answer from anybody.
         """
         written, failures = 0, list[Failure]()
-        with Courier[_Job](self._wire, self._policy, self._in_flight, self._seed) as courier:
+        with Courier[_Job](self._wire, self._policy, self._in_flight, self._seed, self._budget) as courier:
             for job, answer in courier.answers(map(_Job, batches)):
                 one = self._settle(courier, job, answer)
                 written += one.written
@@ -93,6 +101,7 @@ class BatchWriter:
                 courier.succeeded()
                 return Written(done)
             again = _Job(left, 1 if done else job.failures + 1)
+            courier.left_undone(again)
             return Written(done) + self._again(courier, again, _LEFT_UNPROCESSED)
         if answer.passing:
             return self._again(courier, _Job(job.batch, job.failures + 1), answer)

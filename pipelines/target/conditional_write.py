@@ -4,8 +4,10 @@
     attribute_not_exists(#pk) OR (#v < :v AND (#s = :s OR attribute_exists(#deleted)))    where items bear `_s`
 
 So the version at a key only grows, whoever writes; an item without `_v` is never overwritten. The condition names the
-partition key: `attribute_not_exists(#v)` would hold for a foreign item. A refusal returns what is there.
+partition key: `attribute_not_exists(#v)` would hold for a foreign item. A refusal returns what is there; where it does
+not, as with some stand-ins, that is read: it is what the put has met, or something newer still.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ from pipelines.items.record import (
     VERSION_ATTRIBUTE,
     WRITTEN_ATTRIBUTE,
 )
+from pipelines.target.charge import FREE, Charge
 from pipelines.target.failures import THROTTLED, no_answer, refusal
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.scan import WireItem
 from pipelines.target.wire import Answer, Refusal, Wire
 
-PUT, DELETE = "PutItem", "DeleteItem"
+PUT, GET, DELETE = "PutItem", "GetItem", "DeleteItem"
 REFUSED = "ConditionalCheckFailedException"
 ONE_ITEM = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 """What DynamoDB says of one item that it will never take."""
@@ -43,7 +46,8 @@ _DEAD_AND_SAME = "attribute_exists(#deleted) AND #v = :v"
 @dataclass(frozen=True)
 class Write:
     """`key` and `item` are canonical JSON; `item` None: a tombstone, `written_at` its time. `partition_key` is that
-    attribute's name. `owner`: the source key, where items bear it."""
+    attribute's name. `owner`: the source key, where items bear it. `charge`: what it consumes, where there is a budget.
+    """
 
     table: str
     partition_key: str
@@ -52,6 +56,7 @@ class Write:
     version: int
     owner: str | None
     written_at: int = 0
+    charge: Charge = FREE
 
     def body(self) -> bytes:
         version, owner = f'":v":{{"N":"{self.version}"}}', ""
@@ -61,6 +66,10 @@ class Write:
             f'{{"TableName":{quote(self.table)},"Item":{self.stored()},{_condition(self.partition_key, bool(owner))},'
             f'"ExpressionAttributeValues":{{{version}{owner}}},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}}'
         ).encode()
+
+    def lookup(self) -> bytes:
+        """GetItem's body: what is at the key."""
+        return f'{{"TableName":{quote(self.table)},"Key":{self.key},"ConsistentRead":true}}'.encode()
 
     def stored(self) -> str:
         """The item as it is to be in the table, Crossover's own attributes last."""
@@ -98,6 +107,11 @@ class Answered:
     old: WireItem | None = None
     code: str | None = None
 
+    @property
+    def is_untold(self) -> bool:
+        """It was refused, and what is there is still to be looked up."""
+        return self.sent is Sent.REFUSED and self.old is None
+
 
 class ConditionalWriter:
     """For the threads of one process. `clock` is monotonic, in seconds; deadlines are by it."""
@@ -120,12 +134,16 @@ class ConditionalWriter:
         while self._clock() < deadline:
             answer = self._wire.call(PUT, body)
             if not (isinstance(answer, Refusal) and answer.code in THROTTLED):
-                return understood(write, answer, self._wire.endpoint)
+                answered = understood(write, answer, self._wire.endpoint)
+                return self._looked_up(write) if answered.is_untold else answered
             failures += 1
             if failures == self._policy.attempts:
                 return Answered(write, Sent.NOT_SENT, code=answer.code)
             time.sleep(self._policy.delay_seconds(failures, self._random))
         return Answered(write, Sent.NOT_SENT, code="the lease ended")
+
+    def _looked_up(self, write: Write) -> Answered:
+        return looked_up(write, self._wire.call(GET, write.lookup()), self._wire.endpoint)
 
     def sweep(self, table: str, key: WireItem, version: int) -> bool:
         """Removes exactly the tombstone of this version; whether it was there. Raises TargetError."""
@@ -161,6 +179,17 @@ def understood(write: Write, answer: Answer | Refusal, endpoint: str) -> Answere
     if answer.code in ONE_ITEM:
         return Answered(write, Sent.IMPOSSIBLE, code=answer.code)
     raise refusal(answer.code, PUT, write.table, endpoint)
+
+
+def looked_up(write: Write, answer: Answer | Refusal, endpoint: str) -> Answered:
+    """What an answer to its GetItem says, after a refusal that told nothing. UNKNOWN where it is gone, or no answer can
+    be understood. Raises TargetError where no item can be read."""
+    if isinstance(answer, Answer):
+        old = answer.document.get("Item")
+        return Answered(write, Sent.REFUSED, old) if old else Answered(write, Sent.UNKNOWN, code="GoneMeanwhile")
+    if answer.passing:
+        return Answered(write, Sent.UNKNOWN, code=answer.code)
+    raise refusal(answer.code, GET, write.table, endpoint)
 
 
 def _json(document: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import count
 from types import TracebackType
@@ -13,17 +13,20 @@ from typing import Generic, Protocol, TypeVar
 
 from botocore.exceptions import ConnectionError as CannotConnect
 
+from pipelines.target.budget import Budget, asking
+from pipelines.target.charge import Charge
 from pipelines.target.failures import no_answer, refusal
 from pipelines.target.flights import Flights
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.wire import Answer, Refusal, Wire
+from pipelines.warehouse.hold import Lookout
 
 _GIVE_UP_AFTER = 8  # jobs in a row that used up all their attempts
 _LOOK_UP_SECONDS = 0.5  # so soon an interrupt is heeded
 
 
 class Job(Protocol):
-    """One request. `table`: for messages. `failures`: how often in a row it came back with nothing done."""
+    """One request. `failures`: how often in a row it came back with nothing done. `charge`: what it consumes."""
 
     @property
     def action(self) -> str: ...
@@ -31,6 +34,8 @@ class Job(Protocol):
     def table(self) -> str: ...
     @property
     def failures(self) -> int: ...
+    @property
+    def charge(self) -> Charge: ...
     def body(self) -> bytes: ...
 
 
@@ -40,8 +45,15 @@ J = TypeVar("J", bound=Job)
 class Courier(Generic[J]):
     """Of one thread; a context manager. Who takes an answer from `answers` may give jobs before taking the next."""
 
-    def __init__(self, wire: Wire, policy: RetryPolicy, in_flight: int, seed: int | None = None) -> None:
-        """`seed` fixes the jitter."""
+    def __init__(
+        self,
+        wire: Wire,
+        policy: RetryPolicy,
+        in_flight: int,
+        seed: int | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        """`seed` fixes the jitter. `budget`: jobs wait until it has room for them, each time that they are sent."""
         self._endpoint = wire.endpoint
         self._policy = policy
         self._flights: Flights[J] = Flights(wire, in_flight)
@@ -50,6 +62,10 @@ class Courier(Generic[J]):
         self._order = count()
         self._random = random.Random(seed)  # noqa: S311 - spreads retries, guards nothing
         self._exhausted = 0
+        self._lookout = Lookout()
+        self._budget = budget
+        self._held: J | None = None  # the next one, until the budget has room for it
+        self._under_way: Counter[str] = Counter()  # units of each table, where there is a budget
 
     def __enter__(self) -> Courier[J]:
         return self
@@ -62,14 +78,18 @@ class Courier(Generic[J]):
     def answers(self, jobs: Iterable[J]) -> Iterator[tuple[J, Answer | Refusal]]:
         """Of these jobs, and of those that are given meanwhile; jobs are drawn no faster than they are sent.
 
-        Raises TargetError as Wire.call.
+        Raises TargetError as Wire.call, and LostLockError where another run has the stage's lock.
         """
         source = iter(jobs)
         while True:
+            self._lookout.look()
             self._send_all(source)
             if self._flights:
-                yield from self._flights.landed(self._seconds_to_wait())
-            elif self._waiting:
+                landed = self._flights.landed(self._seconds_to_wait())
+                if self._budget is not None:
+                    self._settle(self._budget, landed)
+                yield from landed
+            elif self._waiting or self._held is not None:
                 time.sleep(self._seconds_to_wait())
             else:
                 return
@@ -85,6 +105,17 @@ class Courier(Generic[J]):
         heapq.heappush(self._waiting, (time.monotonic() + pause, next(self._order), job))
         return True
 
+    def left_undone(self, job: J) -> None:
+        """DynamoDB has given it back for want of capacity."""
+        if self._budget is not None:
+            self._budget.give_back(job.table, job.charge)
+        self.slow_down(job)
+
+    def slow_down(self, job: J) -> None:
+        """Some of it has met throttling."""
+        if self._budget is not None:
+            self._budget.slow_down(job.table)
+
     def succeeded(self) -> None:
         self._exhausted = 0
 
@@ -99,10 +130,31 @@ class Courier(Generic[J]):
 
     def _send_all(self, source: Iterator[J]) -> None:
         while self._flights.has_seat:
-            job = self._next(source)
+            job = self._next(source) if self._held is None else self._held
             if job is None:
                 return
-            self._flights.send(job.action, job.body(), job)
+            if self._budget is None:
+                self._flights.send(job.action, job.body(), job)
+            elif not self._send_within(self._budget, job):
+                return
+
+    def _send_within(self, budget: Budget, job: J) -> bool:
+        """False, and the job is held, while there is no room for it."""
+        charge = job.charge
+        if budget.seconds_until(job.table, charge, self._under_way[job.table]):
+            self._held = job
+            return False
+        self._held = None
+        budget.take(job.table, charge)
+        self._under_way[job.table] += charge.total
+        self._flights.send(job.action, asking(job.body()), job)
+        return True
+
+    def _settle(self, budget: Budget, landed: Iterable[tuple[J, Answer | Refusal]]) -> None:
+        for job, answer in landed:
+            charge = job.charge
+            self._under_way[job.table] -= charge.total
+            budget.settle(job.table, charge, answer)
 
     def _next(self, source: Iterator[J]) -> J | None:
         if self._waiting and self._waiting[0][0] <= time.monotonic():
@@ -110,6 +162,11 @@ class Courier(Generic[J]):
         return self._ready.popleft() if self._ready else next(source, None)
 
     def _seconds_to_wait(self) -> float:
-        if not self._waiting:
+        if self._held is not None and self._budget is not None:
+            under_way = self._under_way[self._held.table]
+            wait = self._budget.seconds_until(self._held.table, self._held.charge, under_way)
+        elif self._waiting:
+            wait = self._waiting[0][0] - time.monotonic()
+        else:
             return _LOOK_UP_SECONDS
-        return min(_LOOK_UP_SECONDS, max(0.001, self._waiting[0][0] - time.monotonic()))
+        return min(_LOOK_UP_SECONDS, max(0.001, wait))

@@ -6,28 +6,24 @@ those whose key exists are put one by one, by condition. Elsewhere all are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.target import insert
-from pipelines.target.conditional_write import PUT, Answered, Sent, Write, understood
+from pipelines.target.budget import Budget
+from pipelines.target.charge import FREE, Charge, total
+from pipelines.target.conditional_write import GET, PUT, Answered, Sent, Write, looked_up, understood
 from pipelines.target.courier import Courier
 from pipelines.target.failures import THROTTLED
 from pipelines.target.retry import RetryPolicy
+from pipelines.target.spread import side_by_side
 from pipelines.target.statements import Statements, statements_of
 from pipelines.target.wire import Answer, Refusal, Wire
 
 IN_FLIGHT = 32
-_LATER = frozenset(
-    {
-        "ProvisionedThroughputExceeded",
-        "RequestLimitExceeded",
-        "ThrottlingError",
-        "InternalServerError",
-        "TransactionConflict",
-    }
-)
+_THROTTLED = frozenset({"ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError"})
+_LATER = _THROTTLED | {"InternalServerError", "TransactionConflict"}
 """What BatchExecuteStatement says of one statement that may succeed later."""
 
 
@@ -42,8 +38,30 @@ class _Put:
     def table(self) -> str:
         return self.write.table
 
+    @property
+    def charge(self) -> Charge:
+        return self.write.charge
+
     def body(self) -> bytes:
         return self.write.body()
+
+
+@dataclass(frozen=True)
+class _LookUp:
+    """What is at the key of a put that was refused without a word about it."""
+
+    write: Write
+    failures: int = 0
+
+    action = GET
+    charge = FREE
+
+    @property
+    def table(self) -> str:
+        return self.write.table
+
+    def body(self) -> bytes:
+        return self.write.lookup()
 
 
 @dataclass(frozen=True)
@@ -60,11 +78,15 @@ class _Insert:
     def table(self) -> str:
         return self.writes[0].table
 
+    @property
+    def charge(self) -> Charge:
+        return total([write.charge for write in self.writes])
+
     def body(self) -> bytes:
         return insert.body(self.texts)
 
 
-_Job = _Put | _Insert
+_Job = _Put | _LookUp | _Insert
 
 
 class LiveWriter:
@@ -77,6 +99,7 @@ class LiveWriter:
         in_flight: int = IN_FLIGHT,
         seed: int | None = None,
         statements: Statements | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """`statements`: whether the endpoint has PartiQL; unless given, what this process has found out."""
         self._wire = wire
@@ -84,15 +107,22 @@ class LiveWriter:
         self._in_flight = in_flight
         self._seed = seed
         self._statements = statements or statements_of(wire.endpoint)
+        self._budget = budget
 
     def send(self, writes: Iterable[Write]) -> Iterator[Answered]:
-        """What became of each, in the order in which it is known. Keys are distinct. What got no answer is sent
-        again: the same item at the same version changes nothing, and is met again with equal content.
+        """`send_lines` of one."""
+        return self.send_lines([(1, writes)])
+
+    def send_lines(self, lines: Sequence[tuple[int, Iterable[Write]]]) -> Iterator[Answered]:
+        """Lines of one table each, with the number of their writes. What became of each write, in the order in which it
+        is known. Keys are distinct. What got no answer is sent again: the same item at the same version changes
+        nothing, and is met again with equal content.
 
         Raises TargetError where going on is useless: no table, no permission, no answer from anybody.
         """
-        with Courier[_Job](self._wire, self._policy, self._in_flight, self._seed) as courier:
-            for job, answer in courier.answers(self._jobs(writes)):
+        jobs = side_by_side([(count, self._jobs(writes)) for count, writes in lines], _items)
+        with Courier[_Job](self._wire, self._policy, self._in_flight, self._seed, self._budget) as courier:
+            for job, answer in courier.answers(jobs):
                 if isinstance(job, _Insert):
                     yield from self._inserted(courier, job, answer)
                 else:
@@ -100,17 +130,21 @@ class LiveWriter:
 
     def _jobs(self, writes: Iterable[Write]) -> Iterator[_Job]:
         held: list[tuple[Write, str]] = []
-        size = 0
+        size = units = 0
         for write in writes:
             text = insert.insert(write.table, write.stored()) if self._statements.may_work else None
             if text is None:
                 yield _Put(write)
                 continue
-            if held and (len(held) == insert.MAX_STATEMENTS or size + len(text) > insert.MAX_BYTES):
-                yield _batch(held)
-                held, size = [], 0
-            held.append((write, text))
             size += len(text)
+            is_full = len(held) == insert.MAX_STATEMENTS or size > insert.MAX_BYTES
+            if self._budget is not None:
+                units += write.charge.total
+                is_full |= units > self._budget.request_units(write.table)
+            if held and is_full:
+                yield _batch(held)
+                held, size, units = [], len(text), write.charge.total
+            held.append((write, text))
         if held:
             yield _batch(held)
 
@@ -137,6 +171,8 @@ class LiveWriter:
                 again.append((write, text))
             elif code:
                 courier.at_once(_Put(write))
+        if not _THROTTLED.isdisjoint(codes):
+            courier.slow_down(job)
         if again:
             failures = job.failures + 1 if len(again) == len(job.writes) else 1
             self._again(courier, _batch(again, failures))
@@ -156,8 +192,12 @@ class LiveWriter:
         for write in job.writes:
             courier.at_once(_Put(write))
 
-    def _put(self, courier: Courier[_Job], job: _Put, answer: Answer | Refusal) -> Iterator[Answered]:
-        answered = understood(job.write, answer, self._wire.endpoint)
+    def _put(self, courier: Courier[_Job], job: _Put | _LookUp, answer: Answer | Refusal) -> Iterator[Answered]:
+        understand = understood if isinstance(job, _Put) else looked_up
+        answered = understand(job.write, answer, self._wire.endpoint)
+        if answered.is_untold:
+            courier.at_once(_LookUp(job.write))
+            return
         if answered.sent is not Sent.UNKNOWN or isinstance(answer, Answer):
             courier.succeeded()
             yield answered
@@ -167,6 +207,10 @@ class LiveWriter:
         courier.require_hope(job, answer)
         sent = Sent.NOT_SENT if answer.code in THROTTLED else Sent.UNKNOWN
         yield Answered(job.write, sent, code=answer.code)
+
+
+def _items(job: _Job) -> int:
+    return len(job.writes) if isinstance(job, _Insert) else 1
 
 
 def _batch(held: list[tuple[Write, str]], failures: int = 0) -> _Insert:

@@ -62,6 +62,17 @@ def read_bucket(records_folder: Place | Path, bucket: int, columns: Sequence[str
     )
 
 
+def bucket_batches(
+    records_folder: Place | Path, bucket: int, columns: Sequence[str], rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """As `read_bucket`, of columns that the files hold, at most so many rows at a time. Raises WarehouseError."""
+    schema = pa.schema([RECORD_SCHEMA.field(name) for name in columns])
+    for file in bucket_files(records_folder, bucket):
+        with _reading(file) as parquet:
+            for batch in parquet.iter_batches(rows, columns=list(columns)):
+                yield batch.select(list(columns)).cast(schema)
+
+
 def count_bucket(records_folder: Place | Path, bucket: int) -> int:
     """Rows of one bucket, from the files' footers."""
     return sum(_rows(file) for file in bucket_files(records_folder, bucket))

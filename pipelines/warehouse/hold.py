@@ -7,13 +7,16 @@ out only by looking: so it looks before everything that another run would take f
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.errors import StageError
 from pipelines.warehouse.lock_owner import STALE_SECONDS, Owner
 from pipelines.warehouse.place import MissingError, Place
+
+LOOK_SECONDS = 2.0
 
 
 class LostLockError(StageError):
@@ -58,6 +61,13 @@ def holding(hold: Hold) -> Iterator[None]:
         _current.reset(before)
 
 
+def rename_hold(run_id: str) -> None:
+    """Until the end of `holding`."""
+    hold = _current.get()
+    if hold is not None:
+        _current.set(replace(hold, owner=replace(hold.owner, run_id=run_id)))
+
+
 def current_hold() -> Hold | None:
     """Of the stage that this thread carries out; None where it needs no lock."""
     return _current.get()
@@ -68,3 +78,17 @@ def require_hold() -> None:
     hold = current_hold()
     if hold is not None:
         hold.require()
+
+
+class Lookout:
+    """Looks after the lock of the stage under way, now and then: for loops that outlast a lock without a heartbeat."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def look(self) -> None:
+        """Costs nothing between two looks. A process that was stopped looks at once. Raises LostLockError."""
+        now = time.monotonic()
+        if now - self._last >= LOOK_SECONDS:
+            self._last = now
+            require_hold()

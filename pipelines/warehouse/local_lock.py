@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import StageError
@@ -32,6 +32,14 @@ class LocalLock:
             if _owner(self.path) == self.owner:
                 os.utime(self.path)
 
+    def rename(self, run_id: str) -> None:
+        """Others are told this one from now on. What does not come through leaves the name as it was."""
+        claim = _claim(self.path, self.owner)
+        with contextlib.suppress(OSError):
+            if run_id != self.owner.run_id and _owner(self.path) == self.owner:
+                claim.write_text(replace(self.owner, run_id=run_id).text(), encoding="utf-8")
+                claim.replace(self.path)
+
     def release(self) -> None:
         with contextlib.suppress(OSError):  # it goes stale; the run's own outcome must not be lost over it
             if _owner(self.path) == self.owner:
@@ -48,7 +56,7 @@ def _one_starter(folder: Path) -> Iterator[None]:
 
 
 def _acquire(path: Path, owner: Owner, stage: str) -> None:
-    claim = path.with_name(f".{path.name}.{owner.token}")
+    claim = _claim(path, owner)
     try:
         claim.write_text(owner.text(), encoding="utf-8")
         for _ in range(10):
@@ -63,6 +71,10 @@ def _acquire(path: Path, owner: Owner, stage: str) -> None:
         raise StageError(f"{path}: could not be locked; another run keeps taking it")
     finally:
         claim.unlink(missing_ok=True)
+
+
+def _claim(path: Path, owner: Owner) -> Path:
+    return path.with_name(f".{path.name}.{owner.token}")
 
 
 def _remove_stale(path: Path, holder: Owner | None, owner: Owner) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipelines.warehouse.hold import Hold, holding
+from pipelines.warehouse.hold import Hold, holding, rename_hold
 from pipelines.warehouse.local_lock import LocalLock
 from pipelines.warehouse.lock_owner import Owner
 from pipelines.warehouse.place import Place
@@ -25,8 +26,18 @@ HEARTBEAT_SECONDS = 10.0
 HeldLock: TypeAlias = "LocalLock | S3Lock"
 
 
+@dataclass(frozen=True)
+class StageLock:
+    lock: HeldLock
+
+    def rename(self, run_id: str) -> None:
+        """The stage goes on with another run than that which it would have begun."""
+        self.lock.rename(run_id)
+        rename_hold(run_id)
+
+
 @contextlib.contextmanager
-def stage_lock(migration_root: Place, stage: str, run_id: str) -> Iterator[None]:
+def stage_lock(migration_root: Place, stage: str, run_id: str) -> Iterator[StageLock]:
     """Holds `<migration>/locks/<stage>.lock`; inside, `require_hold` looks whether that is still so. Raises StageError,
     naming the run that holds it."""
     folder, owner = migration_root / "locks", Owner.this_process(run_id)
@@ -36,7 +47,7 @@ def stage_lock(migration_root: Place, stage: str, run_id: str) -> Iterator[None]
     beat.start()
     try:
         with holding(Hold(_place(folder, stage), owner, stage)):
-            yield
+            yield StageLock(lock)
     finally:
         stop.set()
         beat.join()

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from pipelines.errors import StageError
@@ -16,7 +16,9 @@ STALE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Owner:
-    run_id: str
+    """`run_id` is what others are told; it can change, and the owner is the same."""
+
+    run_id: str = field(compare=False)
     host: str
     pid: int
     started: str  # tells a process from a later one with the same pid

@@ -120,7 +120,7 @@ class BackfillManifest(Manifest):
 
     stage: str = "backfill"
     snapshot_id: str
-    mode: str  # "cold", "live"
+    mode: str  # "cold", "live", "import"
     buckets: int
     records: int
     written: int

@@ -7,7 +7,7 @@ Both are conditional writes ("How to prevent object overwrites with conditional 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TypedDict
@@ -77,6 +77,12 @@ class S3Lock:
         except (WarehouseError, UsageError):
             return
         self._etag = etag or self._etag
+
+    def rename(self, run_id: str) -> None:
+        """Others are told this one, from this heartbeat or the next on."""
+        if run_id != self._owner.run_id:
+            self._owner = replace(self._owner, run_id=run_id)
+            self.beat()
 
     def release(self) -> None:
         try:

@@ -34,10 +34,11 @@ from pipelines.warehouse.dataset import BucketWriter
 from pipelines.warehouse.layout import MigrationFolder, read_manifest, write_manifest
 from pipelines.warehouse.manifest import BackfillManifest, ItemTypeCounts, RecordsManifest
 from pipelines.warehouse.place import Place
-from tests.fault_proxy import Fault, FaultProxy, seeded
+from tests.fault_proxy import FaultProxy
+from tests.faults import Fault, seeded
 from tests.on_disk import on_disk
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.endpoints("moto", "ministack")]
 
 BUCKETS = 8
 MAPPING = """
@@ -196,7 +197,7 @@ def test_what_does_not_exist_cannot_be_chosen(migration: Migration, rows: Any) -
 
 @pytest.mark.parametrize(
     ("mode", "problem"),
-    [("live", "snapshot s1 has no versions"), ("import", "not supported yet"), ("warm", "no such mode")],
+    [("live", "snapshot s1 has no versions"), ("import", "DynamoDB reads the items from S3"), ("warm", "no such mode")],
 )
 def test_modes_that_cannot_be_had_are_refused(migration: Migration, rows: Any, mode: str, problem: str) -> None:
     with pytest.raises(UsageError, match=f"--mode {mode}: {problem}"):
@@ -394,7 +395,15 @@ def test_an_item_that_is_refused_is_counted_listed_and_tried_again(
     assert account["failed"] == 1
     assert account["records"] == account["written"] + 1
     failed = pq.ParquetFile(on_disk(folder) / "failed" / f"bucket={bucket}.parquet").read().to_pylist()
-    assert failed == [{"table": "prices", "key": '{"id":{"N":"42"}}', "error": "ValidationException: on purpose"}]
+    assert failed == [
+        {
+            "item_type": "price",
+            "table": "prices",
+            "key": '{"id":{"N":"42"}}',
+            "source_key": None,
+            "error": "ValidationException: on purpose",
+        }
+    ]
     assert len(stored()["prices"]) == 99
 
     assert run_backfill(migration, in_process).written == 400
@@ -423,6 +432,7 @@ def run_and_kill(warehouse: Path, finished_buckets: int, then_seconds: float) ->
         child.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.endpoints("moto")  # any quicker one has all items before it is killed
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_run_ends_with_the_same_result(migration: Migration, warehouse: Path, seed: int) -> None:
     rows = records(1500, 500)

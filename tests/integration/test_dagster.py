@@ -11,6 +11,7 @@ import dagster as dg
 import psycopg
 import pytest
 
+from dagster_defs.backfill import PARTS
 from dagster_defs.definitions import definitions_of
 from dagster_defs.migrations import Broken, find_migrations
 from dagster_defs.ui import instance_folder
@@ -115,6 +116,7 @@ def test_backfill_verify_and_the_verdict(folder: Path) -> None:
             instance=instance, run_config={"ops": {"notes__backfill": {"config": {"mode": "cold"}}}}
         )
         assert numbers(backfill, "backfill")["written"] == 100
+        assert len(instance.get_materialized_partitions(dg.AssetKey(["notes", "backfill"]))) == PARTS
 
         verify = definitions.resolve_job_def("notes_verify")
         first = verify.execute_in_process(instance=instance)
@@ -140,8 +142,9 @@ def test_a_user_error_fails_the_step_with_its_own_line(folder: Path, monkeypatch
 
 
 def numbers(result: dg.ExecuteInProcessResult, stage: str) -> dict[str, object]:
-    """The metadata of one stage's materialisation."""
-    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key and e.asset_key.path[-1] == stage]
+    """The metadata of one stage's materialisation, that of all its partitions at once."""
+    events = [e for e in result.get_asset_materialization_events() if e.asset_key and e.asset_key.path[-1] == stage]
+    (event,) = [event for event in events if event.partition is None]
     return {name: entry.value for name, entry in event.materialization.metadata.items()}
 
 

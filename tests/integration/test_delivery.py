@@ -30,7 +30,9 @@ from tests.delivered_shop import (
     tables,
     versions,
 )
-from tests.fault_proxy import Fault, FaultProxy
+from tests.fault_proxy import FaultProxy
+from tests.faults import Fault
+from tests.taciturn_endpoint import taciturn_endpoint
 
 pytestmark = pytest.mark.integration
 
@@ -235,6 +237,26 @@ def test_a_write_without_an_answer_is_not_delivered(
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_environment)
     assert live("orders") == {}
     assert versions("orders") == {"C1/O1": -EPOCH - 2}
+
+
+def test_an_endpoint_whose_refusals_do_not_tell_what_is_there_is_asked(
+    shop: Delivering, dynamodb_environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.run("INSERT INTO orders VALUES (1, 1), (2, 1), (3, 1)", "INSERT INTO seats VALUES (1, 'S1')")
+    shop.drain()
+    shop.run(
+        "UPDATE crossover.item SET delivered = NULL",  # as if it had died before it marked them
+        "DELETE FROM orders WHERE id = 2",
+        "UPDATE seats SET id = 2",
+    )
+    put("orders", {"pk": {"S": "C1"}, "sk": {"S": "O3"}, "theirs": {"S": "x"}})
+    with taciturn_endpoint(dynamodb_environment) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+        drained = shop.drain()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_environment)
+    assert (drained.counts["done"], drained.counts["tombstoned"]) == (1, 2)
+    assert [(one.source_key, one.problem[:8]) for one in drained.set_apart] == [(source_key(3), "conflict")]
+    assert live("seats") == {"S1": {"pk": {"S": "S1"}, "id": {"N": "2"}, "place": {"S": "S1"}}}
 
 
 def test_rows_and_versions_are_of_one_snapshot(shop: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,15 @@ def test_who_has_lost_it_finishes_nothing(root: Place) -> None:
             require_hold()
 
 
+def test_it_can_be_of_another_run_than_that_which_took_it(root: Place) -> None:
+    with stage_lock(root, "dump", "asked for") as lock:
+        lock.rename("begun")
+        with pytest.raises(StageError, match="dump: run begun is under way"), stage_lock(root, "dump", "second"):
+            pass
+        require_hold()
+    assert not root.exists()
+
+
 def test_a_heartbeat_leaves_what_another_run_has_taken(root: Place) -> None:
     with stage_lock(root, "dump", "mine"):
         ours = s3_lock.S3Lock.take(S3Place(BUCKET, "w/shop/locks/mine.lock"), Owner("mine", "here", 1, "1"), "mine")

@@ -16,9 +16,10 @@ from pipelines.target.client import Address
 from pipelines.target.embedded import REGION
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.wire import Wire
-from tests.fault_proxy import Fault, FaultProxy, Plan, seeded
+from tests.fault_proxy import FaultProxy
+from tests.faults import BATCH_FAULTS, Fault, Plan, seeded
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.endpoints("moto", "ministack")]
 
 QUICK = RetryPolicy(attempts=12, first_delay_seconds=0.001, longest_delay_seconds=0.01)
 TABLE = "shop"
@@ -75,7 +76,7 @@ def test_all_items_arrive_as_their_texts_say(endpoint: str) -> None:
     assert stored() == expected(puts)
 
 
-@pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", BATCH_FAULTS, ids=lambda fault: fault.name)
 def test_each_fault_is_ridden_out(endpoint: str, fault: Fault) -> None:
     puts = [put(number) for number in range(120)]
     proxy = FaultProxy(endpoint, lambda number, body: fault if number in (0, 3, 4) else None)

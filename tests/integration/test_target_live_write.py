@@ -18,14 +18,15 @@ from pipelines.target.embedded import REGION
 from pipelines.target.live_write import LiveWriter
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.wire import Wire
-from tests.fault_proxy import PUT_FAULTS, Fault, FaultProxy, Plan, seeded
+from tests.fault_proxy import FaultProxy
+from tests.faults import PUT_FAULTS, Fault, Plan, seeded
 from tests.partiql_endpoint import PartiqlEndpoint
+from tests.taciturn_endpoint import taciturn_endpoint
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.endpoints("moto", "ministack")]
 
 QUICK = RetryPolicy(attempts=12, first_delay_seconds=0.001, longest_delay_seconds=0.01)
 TABLE = "shop"
-BOTH = ("BatchExecuteStatement", "PutItem")
 
 
 @pytest.fixture
@@ -77,15 +78,27 @@ def expected(writes: list[Write]) -> dict[str, dict[str, Any]]:
     return {item["pk"]["S"]: item for item in items}
 
 
+@pytest.mark.endpoints("moto")
 def test_without_partiql_all_are_put_and_it_is_found_out_once(endpoint: str) -> None:
     writes = [write(number) for number in range(130)]
-    proxy = FaultProxy(endpoint, actions=BOTH)
+    proxy = FaultProxy(endpoint)
     with proxy.serving():
         assert counts(send(proxy.url, writes[:100])) == {Sent.WRITTEN: 100}
         asked = proxy.requests
         assert counts(send(proxy.url, writes[100:])) == {Sent.WRITTEN: 30}
         assert proxy.requests == asked + 30
     assert stored() == expected(writes)
+
+
+@pytest.mark.endpoints("ministack")
+def test_an_endpoint_that_has_partiql_is_sent_batches(endpoint: str) -> None:
+    writes = [write(number) for number in range(110)]
+    proxy = FaultProxy(endpoint)
+    with proxy.serving():
+        assert counts(send(proxy.url, writes)) == {Sent.WRITTEN: 110}
+        assert proxy.requests == 4 + 11
+        assert counts(send(proxy.url, [write(1, version=4), write(2, version=6)])) == {Sent.REFUSED: 1, Sent.WRITTEN: 1}
+    assert stored() == expected(writes) | expected([write(2, version=6)])
 
 
 def test_with_partiql_only_what_a_statement_cannot_say_is_put(partiql: PartiqlEndpoint) -> None:
@@ -108,6 +121,17 @@ def test_nothing_is_put_over_something_newer_or_foreign(partiql: PartiqlEndpoint
     assert stored() == expected(writes) | expected([before[2]]) | {'Ü"4\x1f': {"pk": {"S": 'Ü"4\x1f'}}}
 
 
+def test_what_is_there_is_read_where_a_refusal_does_not_tell(endpoint: str) -> None:
+    before = [write(number, version=4 + number) for number in range(3)]
+    writes = [write(number) for number in range(10)]
+    send(endpoint, before)
+    with taciturn_endpoint(endpoint) as url:
+        found = send(url, writes)
+    assert counts(found) == {Sent.WRITTEN: 8, Sent.REFUSED: 2}
+    assert [(found[write(n).key].old or {}).get("_v") for n in (1, 2)] == [{"N": "5"}, {"N": "6"}]
+    assert stored() == expected(writes) | expected([before[2]])
+
+
 def test_statements_that_fail_alone_are_sent_again_or_put(partiql: PartiqlEndpoint) -> None:
     codes = ["ProvisionedThroughputExceeded", None, "ThrottlingError", "ValidationError", "NewError", None, None]
     partiql.plan = lambda number: codes[number % len(codes)]
@@ -128,8 +152,8 @@ def test_in_a_storm_each_is_written_or_met_as_it_was_to_be_written(endpoint: str
     writes = [write(number) for number in range(150)]
     with ExitStack() as opened:
         upstream = opened.enter_context(PartiqlEndpoint(endpoint).serving()).url if has_partiql else endpoint
-        plan = seeded(seed, share=0.4, faults=tuple(fault for fault in PUT_FAULTS if fault is not Fault.SLOW))
-        proxy = FaultProxy(upstream, plan, slow_seconds=0.2, actions=BOTH)
+        faults = tuple(fault for fault in (Fault if has_partiql else PUT_FAULTS) if fault is not Fault.SLOW)
+        proxy = FaultProxy(upstream, seeded(seed, 0.4, faults), slow_seconds=0.2)
         opened.enter_context(proxy.serving())
         found = send(proxy.url, writes)
     assert len(proxy.met) > 3
@@ -151,16 +175,14 @@ def test_in_a_storm_each_is_written_or_met_as_it_was_to_be_written(endpoint: str
     ],
 )
 def test_what_cannot_be_mended_stops_the_writer_with_one_line(endpoint: str, plan: Plan, says: str) -> None:
-    proxy = FaultProxy(endpoint, plan, actions=BOTH)
+    proxy = FaultProxy(endpoint, plan)
     with proxy.serving(), pytest.raises(TargetError, match=says) as caught:
         send(proxy.url, [write(number) for number in range(100)], RetryPolicy(2, 0.001, 0.001))
     assert "\n" not in str(caught.value)
 
 
 def test_who_may_not_call_partiql_may_still_put(partiql: PartiqlEndpoint) -> None:
-    proxy = FaultProxy(
-        partiql.url, lambda _, body: "AccessDeniedException" if "Statements" in body else None, actions=BOTH
-    )
+    proxy = FaultProxy(partiql.url, lambda _, body: "AccessDeniedException" if "Statements" in body else None)
     with proxy.serving():
         assert counts(send(proxy.url, [write(number) for number in range(30)])) == {Sent.WRITTEN: 30}
 
@@ -170,7 +192,7 @@ def test_an_item_that_dynamodb_never_takes_fails_alone(partiql: PartiqlEndpoint)
         return "ValidationException" if body.get("Item", {}).get("pk") == {"S": 'Ü"13\x1f'} else None
 
     partiql.plan = lambda number: "ValidationError" if number == 12 else None  # of the first batch, 9 is not in it
-    proxy = FaultProxy(partiql.url, refuse_13, actions=BOTH)
+    proxy = FaultProxy(partiql.url, refuse_13)
     with proxy.serving():
         found = send(proxy.url, [write(number) for number in range(27)])
     assert counts(found) == {Sent.WRITTEN: 26, Sent.IMPOSSIBLE: 1}

@@ -39,13 +39,13 @@ class Stub:
         target = _TARGET.search(head)
         action = target[1] if target is not None else b""
         if action == b"BatchExecuteStatement" and not self._partiql:
-            return _response(400, b'{"__type":"com.amazon.coral.service#UnknownOperationException"}')
+            return response(400, b'{"__type":"com.amazon.coral.service#UnknownOperationException"}')
         items = body.count(_MARKS[action]) if action in _MARKS else 0
         self.items += items
         if self.requests % _SAMPLE == 1:
             self._check(head, action, json.loads(body), items)
         if (action, items) not in self._answers:
-            self._answers[action, items] = _response(200, _content(action, items))
+            self._answers[action, items] = response(200, _content(action, items))
         return self._answers[action, items]
 
     def _check(self, head: bytes, action: bytes, document: dict[str, Any], items: int) -> None:
@@ -79,7 +79,7 @@ def _content(action: bytes, items: int) -> bytes:
     return b"{}"
 
 
-def _response(status: int, content: bytes) -> bytes:
+def response(status: int, content: bytes) -> bytes:
     head = _HEAD.format(status=f"{status} OK", length=len(content), checksum=zlib.crc32(content))
     return head.encode() + content
 
@@ -113,7 +113,7 @@ class _Connection(asyncio.Protocol):
         return len(self._held) >= self._needed
 
 
-async def _serve(stub: Stub) -> None:
+async def serve(stub: Stub) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(stub), "127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
@@ -124,7 +124,7 @@ async def _serve(stub: Stub) -> None:
 
 def main() -> None:
     stub = Stub(partiql="--no-partiql" not in sys.argv)
-    asyncio.run(_serve(stub))
+    asyncio.run(serve(stub))
     say(stub.served())
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.errors import StageError
 from pipelines.warehouse import local_lock
+from pipelines.warehouse.hold import LostLockError, require_hold
 from pipelines.warehouse.local_lock import LocalLock
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.lock_owner import STALE_SECONDS, Owner
@@ -46,6 +47,23 @@ def test_it_is_held_once_and_gone_afterwards(tmp_path: Path) -> None:
         with stage_lock(Place.of(tmp_path), "diff", "other"):
             pass
     assert not held(tmp_path).exists()
+
+
+def test_it_can_be_of_another_run_than_that_which_took_it(tmp_path: Path) -> None:
+    """The run that the stage goes on with: whoever comes second is told that one."""
+    with stage_lock(Place.of(tmp_path), "dump", "asked for") as lock:
+        lock.rename("begun")
+        with (
+            pytest.raises(StageError, match="dump: run begun is under way"),
+            stage_lock(Place.of(tmp_path), "dump", "second"),
+        ):
+            pass
+        require_hold()
+        held(tmp_path).unlink()
+        with pytest.raises(LostLockError, match="dump: run begun has lost its lock"):
+            require_hold()
+        lock.rename("too late")
+        assert not held(tmp_path).exists()  # it is another's, or will be
 
 
 def test_one_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
