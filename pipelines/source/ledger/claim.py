@@ -66,7 +66,9 @@ def _take(session: LedgerSession, item_type: str, source_keys: list[str], undeli
         ),
         (migration, item_type, source_keys),
     )
-    logged = connection.execute(log_rows("DISTINCT l.source_key", migration, item_type, source_keys)).fetchall()
+    logged = []  # where all are wanted, the log need not be read
+    if undelivered_only:
+        logged = connection.execute(log_rows("DISTINCT l.source_key", migration, item_type, source_keys)).fetchall()
     found = connection.execute(
         statement(
             "SELECT i.source_key, i.keys FROM crossover.item i JOIN {wanted} ON {same}"
