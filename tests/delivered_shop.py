@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import boto3
@@ -167,6 +169,7 @@ def expected(url: str) -> Items:
             "SELECT l.order_id, l.n, l.product, p.id, p.name FROM lines l LEFT JOIN products p ON p.id = l.product"
             " ORDER BY l.order_id, l.n"
         ).fetchall()
+        lines_of = {id: [{"M": _line(*line[1:])} for line in own] for id, own in groupby(lines, itemgetter(0))}
         seats = connection.execute("SELECT id, place, guest FROM seats WHERE place <> ''").fetchall()
         return {
             "orders": {
@@ -177,7 +180,7 @@ def expected(url: str) -> Items:
                     "customer": {"N": str(customer)},
                     "draft": {"BOOL": False},
                     **({} if note is None else {"note": {"S": note}}),
-                    "lines": {"L": [{"M": _line(*line[1:])} for line in lines if line[0] == id]},
+                    "lines": {"L": lines_of.get(id, [])},
                 }
                 for id, customer, note in orders
             },

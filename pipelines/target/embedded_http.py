@@ -1,11 +1,13 @@
 """moto's DynamoDB and S3 over HTTP/1.1: a thread for each connection, connections stay open, no access log.
 
-Werkzeug's own handler closes every connection, and before that waits 10 ms for more to read.
+Werkzeug's own handler closes every connection, and before that waits 10 ms for more to read. moto looks at an item's
+condition, then writes, and takes no lock: it is given one request at a time, or two writers pass one condition.
 """
 
 from __future__ import annotations
 
 import io
+import threading
 from http.server import ThreadingHTTPServer
 from typing import IO, Any, cast
 
@@ -38,6 +40,7 @@ class EmbeddedServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _KeepAliveHandler)
         embedded_json.install()
         self.application = DomainDispatcherApplication(create_backend_app)
+        self.at_work = threading.Lock()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no news."""
@@ -52,7 +55,8 @@ class _KeepAliveHandler(MotoRequestHandler):
         environ = self.make_environ()
         environ["wsgi.input"] = io.BytesIO(self._request_body())
         try:
-            body, status, headers = run_wsgi_app(self.server.application, environ, buffered=True)
+            with self.server.at_work:
+                body, status, headers = run_wsgi_app(self.server.application, environ, buffered=True)
         except Exception as error:  # moto fails so on what it does not support
             self._answer(500, [("Content-Type", "text/plain")], f"{type(error).__name__}: {error}".encode())
         else:

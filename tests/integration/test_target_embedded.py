@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,21 @@ from pipelines.target.embedded import EmbeddedDynamoDB
 with EmbeddedDynamoDB() as endpoint:
     print(endpoint.url, flush=True)
     {then}
+"""
+
+SLOW_MOTO = """
+import time
+from moto.dynamodb.models.table import Table
+from pipelines.target.embedded_http import EmbeddedServer
+found = Table.get_item
+def slowly(*arguments, **named):
+    item = found(*arguments, **named)
+    time.sleep(0.05)
+    return item
+Table.get_item = slowly
+server = EmbeddedServer(0)
+print(server.server_port, flush=True)
+server.serve_forever()
 """
 
 
@@ -71,6 +87,37 @@ def test_every_type_is_read_as_it_was_written(dynamodb_environment: str) -> None
     client.put_item(TableName="all", Item=EVERY_TYPE)
     assert client.scan(TableName="all")["Items"] == [EVERY_TYPE]
     assert client.get_item(TableName="all", Key={"pk": EVERY_TYPE["pk"]})["Item"] == EVERY_TYPE
+
+
+def test_of_writers_at_one_key_one_passes_its_condition() -> None:
+    """moto takes its time between condition and write."""
+    command = [sys.executable, "-c", SLOW_MOTO]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        client = boto3.client(
+            "dynamodb", "eu-central-1", endpoint_url=url, aws_access_key_id="x", aws_secret_access_key="x"
+        )
+        client.create_table(
+            TableName="won",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+        def put(key: str) -> bool:
+            try:
+                client.put_item(
+                    TableName="won", Item={"pk": {"S": key}}, ConditionExpression="attribute_not_exists(pk)"
+                )
+            except client.exceptions.ConditionalCheckFailedException:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as threads:
+            won = list(threads.map(put, [key for key in "abc" for _ in range(8)]))
+        server.kill()
+    assert sum(won) == 3
 
 
 def test_s3_is_there_too(dynamodb_environment: str) -> None:
