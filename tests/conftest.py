@@ -21,12 +21,16 @@ from tests.stand_ins import Ministack, ministack, ministack_python
 
 pytest.register_assert_rewrite("tests.delivered_shop", "tests.disturbed_backfill")  # or they would fail without a word
 
+QUICK_JAVA = "-XX:TieredStopAtLevel=1"
+"""Little data are done with before Java's second compiler earns back what it costs. For what tests start, too."""
+
 _ORDER = ("unit", "property", "integration", "browser", "e2e")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """A worker is a program without a file, which pyspark takes for a call of its own doctests, and ends."""
     config.addinivalue_line("markers", "endpoints(*names): runs on each of these: moto (unless given), ministack")
+    os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_JAVA)
     main = sys.modules["__main__"]
     if _is_worker(config) and not hasattr(main, "__file__"):
         main.__file__ = pytest.__file__

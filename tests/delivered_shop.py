@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -232,11 +232,16 @@ def assert_versions_are_the_ledgers(shop: Delivering) -> None:
 def assert_no_step_back(written: list[dict[str, Any]]) -> None:
     """`written`: items and tombstones in the order of writing. At each key the version only grows, so that nothing
     newer was overwritten and nothing that was deleted came back."""
-    latest: dict[tuple[str, str], int] = {}
-    for item in written:
-        key, version = (item["pk"]["S"], item.get("sk", {}).get("S", "")), int(item["_v"]["N"])
-        assert latest.get(key, -1) < version, (key, latest[key], version)
-        latest[key] = version
+    at: dict[tuple[str, str], list[tuple[int, dict[str, Any]]]] = {}
+    for place, item in enumerate(written):
+        key = item["pk"]["S"], item.get("sk", {}).get("S", "")
+        at.setdefault(key, []).append((place, item))
+    back = {
+        key: items
+        for key, items in at.items()
+        if any(int(a["_v"]["N"]) >= int(b["_v"]["N"]) for (_, a), (_, b) in pairwise(items))
+    }
+    assert back == {}, f"{len(back)} of {len(at)} keys, {len(written)} writes; the first: {next(iter(back.items()))}"
 
 
 def put(table: str, item: dict[str, Any]) -> None:

@@ -32,8 +32,7 @@ class Backfill:
     log: Path
 
     def environment(self) -> dict[str, str]:
-        quick = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"}  # Java, without the compiler that pays off later
-        return os.environ | quick | {"AWS_ENDPOINT_URL_DYNAMODB": self.endpoint}
+        return os.environ | {"AWS_ENDPOINT_URL_DYNAMODB": self.endpoint}
 
     def without_spark(self, resume: bool) -> Killable:
         """`run_backfill`, its buckets one after the other: a few milliseconds from its start to its first request,

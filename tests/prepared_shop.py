@@ -53,7 +53,7 @@ def prepare(url: str, folder: Path, spark: SparkSession, items: int, buckets: in
     orders = items * 4 // 5
     migration = opened(folder, MAPPING)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute((WRITTEN_SHOP + _rows(orders)).encode())
+        connection.execute((WRITTEN_SHOP + rows_of(orders)).encode())
     if is_captured:
         install_capture(migration, url)
         write(url, "before", CHANGES, 1000.0, sized(orders))
@@ -63,7 +63,7 @@ def prepare(url: str, folder: Path, spark: SparkSession, items: int, buckets: in
     return Prepared(f"{server}/postgres", database, folder, expected(url))
 
 
-def _rows(orders: int) -> str:
+def rows_of(orders: int) -> str:
     size = sized(orders)
     return f"""
     INSERT INTO products SELECT n, 'product ' || n FROM generate_series(1, {size.products}) n;

@@ -14,9 +14,6 @@ from typing import Any
 import pytest
 
 CROSSOVER = [sys.executable, "-m", "pipelines.cli"]
-QUICK_START = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"}
-"""For Java: a command on little data ends before its second compiler earns back what it costs."""
-
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
 
 
@@ -63,8 +60,7 @@ class CommandLine:
 
 def bare_environment() -> dict[str, str]:
     """The environment without any setting of ours or of AWS."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CROSSOVER_", "AWS_"))}
-    return {**QUICK_START, **kept}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CROSSOVER_", "AWS_"))}
 
 
 @pytest.fixture

@@ -16,10 +16,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from examples.shop.generate import load
-from examples.shop.plant import plant
-from pipelines.target.client import dynamodb_client
-from tests.e2e.conftest import SHOP, CommandLine
+from tests.e2e.conftest import CommandLine
+from tests.spoilt_shop import fill, spoil
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +27,7 @@ KILLS = int(os.environ.get("CROSSOVER_KILLS", "1"))
 def killed_then_run(crossover: CommandLine, *arguments: str, seed: int) -> dict[str, object]:
     """Kills the command KILLS times, each at an instant of an undisturbed run's length, then lets it finish."""
     pace = random.Random(seed)
-    length = 12.0
+    length = 8.0
     for _ in range(KILLS):
         process = crossover.start(*arguments, "--json")
         deadline = time.monotonic() + pace.uniform(0.3, length)
@@ -48,7 +46,7 @@ def killed_then_run(crossover: CommandLine, *arguments: str, seed: int) -> dict[
 
 def is_backfilled(crossover: CommandLine) -> bool:
     """Whether a backfill came to its end; the tables are full then, and only `--resume` does not mind."""
-    return any((crossover.folder / "warehouse" / "shop" / "backfills").glob("*/manifest.json"))
+    return any((crossover.folder / "warehouse" / "small" / "backfills").glob("*/manifest.json"))
 
 
 def content(folder: Path, columns: list[str]) -> str:
@@ -59,12 +57,11 @@ def content(folder: Path, columns: list[str]) -> str:
 
 
 def test_every_stage_survives_kills(crossover: CommandLine, database_url: str) -> None:
-    load(database_url, scale=0.1)
-    mapping = str(SHOP)
+    mapping = str(fill(database_url, crossover.folder, orders=2_000))
     assert crossover("tables", mapping).status == 0
 
     snapshot = killed_then_run(crossover, "snapshot", mapping, seed=1)
-    shop = crossover.folder / "warehouse" / "shop"
+    folder = crossover.folder / "warehouse" / "small"
     records = killed_then_run(crossover, "records", mapping, seed=2)
     assert records["snapshot_id"] == snapshot["snapshot_id"] or isinstance(records["snapshot_id"], str)
 
@@ -72,16 +69,15 @@ def test_every_stage_survives_kills(crossover: CommandLine, database_url: str) -
     assert backfill["records"] == records["records"] == backfill["written"]
     assert backfill["failed"] == 0
 
-    planted = plant(dynamodb_client(), seed=4)
+    spoilt = spoil()
     dump = killed_then_run(crossover, "dump", mapping, seed=5)
-    dumped = ds.dataset(sorted((shop / "dumps" / str(dump["dump_id"]) / "records").rglob("*.parquet")))
+    dumped = ds.dataset(sorted((folder / "dumps" / str(dump["dump_id"]) / "records").rglob("*.parquet")))
     assert dumped.count_rows() == dump["items"]
     again = crossover("dump", mapping, "--json").document
-    assert content(shop / "dumps" / str(again["dump_id"]) / "records", ["key", "digest", "table"]) == content(
-        shop / "dumps" / str(dump["dump_id"]) / "records", ["key", "digest", "table"]
+    assert content(folder / "dumps" / str(again["dump_id"]) / "records", ["key", "digest", "table"]) == content(
+        folder / "dumps" / str(dump["dump_id"]) / "records", ["key", "digest", "table"]
     )
 
     diff = killed_then_run(crossover, "diff", mapping, seed=6)
-    found = sum(int(str(diff[verdict])) for verdict in ("mismatch", "missing", "extra", "foreign", "unmapped"))
-    assert found == len(planted)
+    assert {verdict: diff[verdict] for verdict in spoilt} == spoilt
     assert diff["consistent"] is False

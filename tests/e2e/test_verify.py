@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.shop.generate import load
-from examples.shop.plant import plant
-from pipelines.target.client import dynamodb_client
-from tests.e2e.conftest import SHOP, CommandLine
+from tests.e2e.conftest import CommandLine
+from tests.spoilt_shop import fill, spoil
 
 pytestmark = pytest.mark.e2e
 
@@ -23,40 +21,36 @@ WRONG = ("mismatch", "missing", "stale", "extra", "ahead", "foreign", "unmapped"
 
 
 def test_verify_tells_consistent_stores_from_others(crossover: CommandLine, database_url: str) -> None:
-    load(database_url, scale=0.05)
-    for command in ("tables", "snapshot", "records"):
-        finished = crossover(command, SHOP)
-        assert finished.status == 0, finished.err
-    written = crossover("backfill", SHOP, "--json").document["written"]
+    mapping = fill(database_url, crossover.folder, orders=80)
+    nothing = crossover("verify", mapping, "--json")
+    assert nothing.status == 2
+    assert "crossover tables" in nothing.document["error"]["message"]
 
-    first = crossover("verify", SHOP, "--json")
+    assert crossover("tables", mapping).status == 0
+    empty = crossover("verify", mapping)
+    assert empty.status == 1, empty.err
+    assert "100 missing" in empty.out
+    assert "Traceback" not in empty.err
+
+    assert crossover("backfill", mapping, "--json").document["written"] == 100
+    first = crossover("verify", mapping, "--json")
     assert first.status == 0, first.err
     assert set(first.document) == {"run_id", *VERDICTS, "consistent", "coverage", "report"}
     assert first.document["consistent"] is True
     assert first.document["coverage"] == 1.0
-    assert {name: first.document[name] for name in VERDICTS if first.document[name]} == {"match": written}
+    assert {name: first.document[name] for name in VERDICTS if first.document[name]} == {"match": 100}
     assert len(first.out.splitlines()) == 1
     assert "<html" in Path(first.document["report"]).read_text(encoding="utf-8")
 
-    planted = plant(dynamodb_client(), seed=3)
-    second = crossover("verify", SHOP, "--json")
+    spoilt = spoil()
+    second = crossover("verify", mapping, "--json")
     assert second.status == 1, second.err
     assert second.document["consistent"] is False
     assert second.document["run_id"] != first.document["run_id"]
-    assert sum(second.document[name] for name in WRONG) == len(planted)
+    assert {name: second.document[name] for name in WRONG if second.document[name]} == spoilt
 
     warehouse = crossover.folder / "warehouse"
     assert warehouse.stat().st_mode & 0o777 == 0o700
-    assert all((warehouse / "shop" / stage).is_dir() for stage in ("snapshots", "records", "dumps", "diffs", "reports"))
-
-
-def test_verify_of_what_was_never_migrated_finds_everything_missing(crossover: CommandLine, database_url: str) -> None:
-    load(database_url, scale=0.05)
-    nothing = crossover("verify", SHOP, "--json")
-    assert nothing.status == 2
-    assert "crossover tables" in nothing.document["error"]["message"]
-    assert crossover("tables", SHOP).status == 0
-    finished = crossover("verify", SHOP)
-    assert finished.status == 1, finished.err
-    assert "missing" in finished.out
-    assert "Traceback" not in finished.err
+    assert all(
+        (warehouse / "small" / stage).is_dir() for stage in ("snapshots", "records", "dumps", "diffs", "reports")
+    )

@@ -1,4 +1,4 @@
-"""The same shop through a warehouse on a disk and one in S3: every record, item and verdict is the same."""
+"""The same data through a warehouse on a disk and one in S3: every record, item and verdict is the same."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import boto3
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 from pyspark.sql import SparkSession
 
 from examples.shop.generate import load
-from examples.shop.plant import plant
 from expectations.report import write_report
 from pipelines.backfill import run_backfill
 from pipelines.denormalise import make_records
@@ -30,6 +30,7 @@ from pipelines.warehouse import s3_lock
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.place import Place
 from pipelines.warehouse.s3_access import s3_access
+from tests.spoilt_shop import fill, spoil
 
 pytestmark = pytest.mark.integration
 
@@ -82,10 +83,10 @@ def verify(migration: Migration, snapshot_id: str, spark: SparkSession) -> Throu
     return Through(migration, snapshot_id, dump.id, diff.id, write_report(migration, diff.id))
 
 
-def through(warehouse: str | Path, url: str, spark: SparkSession) -> Through:
-    migration = Migration.open(MAPPING, Place.of(warehouse))
+def through(mapping: Path, warehouse: str | Path, url: str, spark: SparkSession) -> Through:
+    migration = Migration.open(mapping, Place.of(warehouse))
     snapshot_id = migrate(migration, url, spark)
-    plant(dynamodb_client(), seed=5, each=1)
+    spoil()
     return verify(migration, snapshot_id, spark)
 
 
@@ -100,16 +101,23 @@ def content(run: Through) -> Iterator[tuple[str, object]]:
 
 
 def test_s3_and_a_disk_hold_the_same(
-    bucket: str, database_url: str, warehouse: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+    bucket: str,
+    database_url: str,
+    warehouse: Path,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
-    load(database_url, 0.02)
-    on_disk = dict(content(through(warehouse, database_url, spark)))
+    mapping = fill(database_url, tmp_path, orders=80)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE seats SET place = '' WHERE id = 1")
+    on_disk = dict(content(through(mapping, warehouse, database_url, spark)))
     for table in dynamodb_client().list_tables()["TableNames"]:
         dynamodb_client().delete_table(TableName=table)
-    in_s3 = through(f"s3://{bucket}/a/b", database_url, spark)
-    assert str(in_s3.report) == f"s3://{bucket}/a/b/shop/reports/{in_s3.diff_id}/index.html"
-    assert on_disk["records"] and on_disk["differences"] and on_disk["data docs"] and on_disk["report"]
+    in_s3 = through(mapping, f"s3://{bucket}/a/b", database_url, spark)
+    assert str(in_s3.report) == f"s3://{bucket}/a/b/small/reports/{in_s3.diff_id}/index.html"
+    assert all(on_disk.values()), [what for what, found in on_disk.items() if not found]
     assert dict(content(in_s3)) == on_disk
     _only_whole_objects(bucket)
 
