@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from dagster_defs.checks import migration_checks
 from dagster_defs.migrations import Broken, Found, find_migrations
+from dagster_defs.on_failure import failure_sensors
 from dagster_defs.resources import SparkResource
-from dagster_defs.stages import consistency_check, migration_assets
+from dagster_defs.stages import migration_assets
 from dagster_defs.step import group_of
 from dagster_defs.whole_backfill import whole_backfill
 
@@ -35,11 +37,13 @@ def definitions_of(migrations: Sequence[Found | Broken]) -> dg.Definitions:
 def _migration(found: Found) -> dg.Definitions:
     name = found.mapping.migration
     assets = migration_assets(name, found.path)
+    whole = whole_backfill(name, found.path)
     verify = _job(name, "verify", ["snapshot", "records", "dump", "diff", "report"], "compare both stores and report")
     return dg.Definitions(
         assets=assets,
-        asset_checks=[consistency_check(name, found.path)],
-        jobs=[whole_backfill(name, found.path), verify],
+        asset_checks=[migration_checks(found.mapping, found.path)],
+        jobs=[whole, verify],
+        sensors=failure_sensors(name, whole, verify),
         schedules=_schedules(found, verify),
     )
 
@@ -64,6 +68,7 @@ def _schedules(found: Found, verify: UnresolvedAssetJobDefinition) -> list[dg.Sc
             cron_schedule=checks.schedule,
             execution_timezone=checks.time_zone,
             description=f"the consistency check of {found.mapping.migration}",
+            default_status=dg.DefaultScheduleStatus.RUNNING,  # who writes a schedule into the mapping wants it kept
         )
     ]
 

@@ -8,17 +8,16 @@ import dagster as dg
 from dagster_defs.backfill import PARTITIONS, BackfillConfig, parts_of
 from dagster_defs.backfill import backfill as run_part
 from dagster_defs.resources import SparkResource
-from dagster_defs.step import Numbers, failing_in_one_line, group_of, result
+from dagster_defs.step import Numbers, address_of, failing_in_one_line, group_of, result
 from expectations.report import write_report
 from pipelines.denormalise import make_records
 from pipelines.diff import run_diff
+from pipelines.diff.again import Again
 from pipelines.dump import dump_tables
 from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import source_url
-from pipelines.warehouse.layout import read_manifest
-from pipelines.warehouse.manifest import DiffManifest
 
 
 def snapshot_numbers(path: Path) -> Numbers:
@@ -84,13 +83,16 @@ def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
     def diff(spark: SparkResource) -> dg.MaterializeResult[None]:
         """One row is one key on which the two stores differ."""
         with failing_in_one_line():
-            manifest = run_diff(Migration.open(path), SparkFanOut(spark.session()))
+            opened = Migration.open(path)
+            manifest = run_diff(opened, SparkFanOut(spark.session()), again=Again.where_known(opened))
         return result(
             {
                 "run_id": manifest.id,
                 "consistent": manifest.consistent,
                 "coverage": manifest.coverage,
                 "differences": manifest.differences,
+                "judged_again": manifest.judged_again,
+                "not_judged_again": manifest.not_judged_again,
                 **manifest.verdicts.model_dump(),
             }
         )
@@ -102,30 +104,6 @@ def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
             opened = Migration.open(path)
             run_id = opened.folder.latest("diffs", "materialize `diff` first")
             page = write_report(opened, run_id)
-        address = page.local.as_uri() if page.local is not None else str(page)
-        return dg.MaterializeResult(metadata={"run_id": run_id, "report": dg.MetadataValue.url(address)})
+        return dg.MaterializeResult(metadata={"run_id": run_id, "report": dg.MetadataValue.url(address_of(page))})
 
     return [snapshot, records, backfill, dump, diff, report]
-
-
-def consistency_check(migration: str, path: Path) -> dg.AssetChecksDefinition:
-    """The verdict of the newest diff."""
-
-    @dg.asset_check(
-        asset=dg.AssetKey([migration, "diff"]),
-        name="consistent",
-        description="Both stores hold the same data: no mismatch, missing, stale, extra, ahead, foreign or unmapped.",
-    )
-    def consistent() -> dg.AssetCheckResult:
-        with failing_in_one_line():
-            opened = Migration.open(path)
-            newest = opened.folder.diff(opened.folder.latest("diffs", "materialize `diff` first"))
-            manifest = read_manifest(newest, DiffManifest, opened.mapping_hash)
-        return dg.AssetCheckResult(
-            passed=manifest.consistent,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(manifest.reasons) or "consistent",
-            metadata={"run_id": manifest.id, **manifest.verdicts.model_dump()},
-        )
-
-    return consistent

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from pipelines.errors import CrossoverError
+from pipelines.warehouse.place import Place
 
 Numbers = Mapping[str, int | float | str | bool]
 
@@ -18,6 +19,11 @@ def failing_in_one_line() -> Iterator[None]:
         yield
     except CrossoverError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+def address_of(page: Place) -> str:
+    """What a browser opens; of S3 the address that AWS's tools take."""
+    return page.local.as_uri() if page.local is not None else str(page)
 
 
 def result(numbers: Numbers) -> dg.MaterializeResult[None]:

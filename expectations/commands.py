@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
+from pipelines.command import (
+    Command,
+    CommandResult,
+    Exit,
+    add_mapping_argument,
+    add_rcu_argument,
+    add_sample_argument,
+)
+from pipelines.errors import UsageError
 from pipelines.warehouse.place import Place
 
 
 def _report(arguments: argparse.Namespace) -> CommandResult:
+    if arguments.all:
+        if arguments.mapping is not None or arguments.run is not None:
+            raise UsageError("--all is of every migration in the warehouse: leave out the mapping and --run")
+        return _all_migrations()
+    if arguments.mapping is None:
+        raise UsageError("give MIGRATION.yaml, or --all for the page over all migrations")
+    return _one_run(arguments)
+
+
+def _all_migrations() -> CommandResult:
+    from expectations.overview import write_overview
+    from pipelines.settings import warehouse_address
+
+    page, shown = write_overview(Place.of(warehouse_address()))
+    return CommandResult(
+        {
+            "report": str(page),
+            "migrations": {
+                one.name: {"verdict": one.standing, "run_id": one.run.run_id if one.run else None}
+                for one in shown.migrations
+            },
+        },
+        [
+            *(f"{one.name}: {one.standing}{f'. {one.run.summary}' if one.run else ''}" for one in shown.migrations),
+            f"report: {page}",
+        ],
+    )
+
+
+def _one_run(arguments: argparse.Namespace) -> CommandResult:
     from expectations.report import write_report
     from pipelines.migration import Migration
     from pipelines.warehouse.layout import read_manifest
@@ -23,15 +62,17 @@ def _report(arguments: argparse.Namespace) -> CommandResult:
 
 def _verify(arguments: argparse.Namespace) -> CommandResult:
     from expectations.report import write_report
+    from pipelines.diff.sample import share_of
     from pipelines.migration import Migration
     from pipelines.source.connect import source_url
     from pipelines.spark import session
     from pipelines.verify import verify
 
+    sample = share_of(arguments.sample)
     migration = Migration.open(arguments.mapping)
     url = source_url(migration.mapping)
     with session() as spark:
-        result = verify(migration, url, spark, report=write_report)
+        result = verify(migration, url, spark, report=write_report, sample=sample, rcu=arguments.rcu)
     diff = result.diff
     return CommandResult(
         {
@@ -52,11 +93,18 @@ def _lines(page: Place) -> list[str]:
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    add_mapping_argument(parser)
+    parser.add_argument("mapping", metavar="MIGRATION.yaml", type=Path, nargs="?", help="the mapping file")
+    parser.add_argument("--all", action="store_true", help="only the page over all migrations of the warehouse")
     parser.add_argument("--run", metavar="RUN", help="a finished diff; the newest unless given")
 
 
-report = Command("report", "write the report of a diff", _report_arguments, _report)
+def _verify_arguments(parser: argparse.ArgumentParser) -> None:
+    add_mapping_argument(parser)
+    add_sample_argument(parser)
+    add_rcu_argument(parser)
+
+
+report = Command("report", "write the report of a diff, and the page over all migrations", _report_arguments, _report)
 verify = Command(
-    "verify", "snapshot, records, dump, diff and report: are both stores equal?", add_mapping_argument, _verify
+    "verify", "snapshot, records, dump, diff and report: are both stores equal?", _verify_arguments, _verify
 )

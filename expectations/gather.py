@@ -5,6 +5,8 @@ from __future__ import annotations
 from expectations.accounts import accounts_of
 from expectations.differences import SAMPLES_PER_VERDICT, read_summary, scan_differences
 from expectations.display import cut, visible
+from expectations.links import differences_link
+from expectations.repair_command import repair_command
 from expectations.report_data import (
     ItemTypeVerdicts,
     PathCount,
@@ -14,6 +16,7 @@ from expectations.report_data import (
     VerdictCount,
 )
 from expectations.samples import samples_of
+from expectations.summary import summary_of
 from expectations.unchecked import unchecked_of
 from expectations.words import BREAKS_CONSISTENCY, VERDICTS
 from pipelines.diff.account import DiffSummary
@@ -58,7 +61,7 @@ def gather_report(migration: Migration, run_id: str) -> ReportData:
         source=visible(snapshot.source),
         coverage=diff.coverage,
         consistent=diff.consistent,
-        summary=_summary(diff),
+        summary=summary_of(diff),
         reasons=tuple(visible(reason) for reason in diff.reasons),
         flow=_flow(records, backfill, dump, diff),
         verdicts=_verdict_counts(diff.verdicts),
@@ -74,6 +77,9 @@ def gather_report(migration: Migration, run_id: str) -> ReportData:
         differences_folder=str(folder.diff(run_id) / DIFFERENCES),
         rejects_folder=str(folder.records(diff.snapshot_id) / "rejects"),
         stages=_stages(snapshot, records, backfill, dump, diff),
+        judged_again=diff.judged_again,
+        repair_command=repair_command(migration, diff),
+        differences_link=differences_link(folder, run_id, above="../../"),
     )
 
 
@@ -85,19 +91,6 @@ def _backfill_before(migration: Migration, diff: DiffManifest) -> BackfillManife
         if backfill.mapping_hash == migration.mapping_hash and backfill.finished_at <= diff.started_at:
             return backfill
     return None
-
-
-def _summary(diff: DiffManifest) -> str:
-    if diff.consistent and diff.verdicts.match == diff.union:
-        return f"Source and target hold the same {diff.union:,} items."
-    if diff.consistent:
-        return (
-            f"{diff.verdicts.match:,} of {diff.union:,} items are equal; the others are within what the mapping allows."
-        )
-    wrong = sum(getattr(diff.verdicts, verdict) for verdict in BREAKS_CONSISTENCY)
-    if wrong:
-        return f"{wrong:,} of {diff.union:,} items are not as they should be."
-    return "No wrong item was found, and yet this cannot be called consistent."
 
 
 def _verdict_counts(verdicts: Verdicts) -> tuple[VerdictCount, ...]:
@@ -131,7 +124,8 @@ def _flow(
 
 def _path_counts(summary: DiffSummary) -> tuple[PathCount, ...]:
     return tuple(
-        PathCount(visible(one.item_type), cut(one.path), one.kind.value, one.count) for one in summary.attributes
+        PathCount(visible(one.item_type), cut(one.path), one.kind.value, one.count, one.accepted)
+        for one in summary.attributes
     )
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from expectations.links import DATA_DOCS, FROM_RUN_TO_OVERVIEW
+from expectations.overview_data import Overview
 from expectations.report_data import ReportData
-from expectations.words import KINDS
-
-DATA_DOCS = "data_docs/index.html"
+from expectations.words import KINDS, MODES
 
 
 def render_html(data: ReportData) -> str:
     """Links to the data docs beside it, at DATA_DOCS."""
     page = environment().get_template("report.html")
-    return page.render(report=data, kinds=KINDS, data_docs=DATA_DOCS)
+    return page.render(report=data, kinds=KINDS, modes=MODES, data_docs=DATA_DOCS, overview=FROM_RUN_TO_OVERVIEW)
+
+
+def render_overview(data: Overview) -> str:
+    """The page over all migrations. Its links lead to what lies beside it in the warehouse."""
+    return environment().get_template("overview.html").render(overview=data, kinds=KINDS, modes=MODES)
 
 
 def environment() -> Environment:
@@ -28,4 +33,5 @@ def environment() -> Environment:
     pages.filters["count"] = lambda number: f"{number:,}"
     pages.filters["sentence"] = lambda words: words[:1].upper() + words[1:]
     pages.filters["moment"] = lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    pages.filters["minute"] = lambda moment: f"{moment:%Y-%m-%d %H:%M} UTC"
     return pages

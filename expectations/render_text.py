@@ -31,6 +31,7 @@ def _head(data: ReportData) -> str:
             f"{'CONSISTENT' if data.consistent else 'NOT CONSISTENT'}. {data.summary}",
             *(f"  - {reason}" for reason in data.reasons),
             " → ".join(f"{term.count:,} {term.name}" for term in data.flow),
+            *([f"repair: {data.repair_command}"] if data.repair_command else []),
         ]
     )
 
@@ -55,7 +56,10 @@ def _account(account: Account) -> str:
 
 
 def _path_counts(data: ReportData) -> list[str]:
-    rows = [[f"{one.places:,}", one.item_type or "(none)", KINDS[one.kind], one.path] for one in data.path_counts]
+    rows = [
+        [f"{one.places:,}", one.item_type or "(none)", KINDS[one.kind] + ", accepted" * one.accepted, one.path]
+        for one in data.path_counts
+    ]
     return [*_table(rows), *([f"and {data.other_places:,} places more"] if data.other_places else [])]
 
 
@@ -74,7 +78,8 @@ def _sample(sample: Sample) -> list[str]:
 def _path(path: PathDifference) -> str:
     """DynamoDB's types only where they are the difference."""
     typed = path.kind == "type"
-    return f"{path.path}: {_value(path.source, typed)} → {_value(path.target, typed)}"
+    accepted = f" (accepted: {', '.join(path.accepted_by)})" if path.accepted_by else ""
+    return f"{path.path}: {_value(path.source, typed)} → {_value(path.target, typed)}{accepted}"
 
 
 def _value(value: ShownValue | None, typed: bool) -> str:

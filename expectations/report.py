@@ -7,8 +7,10 @@ from pathlib import Path
 
 from expectations.docs_site import finish_site
 from expectations.gather import gather_report
+from expectations.links import PAGE
+from expectations.overview import refresh_overview
 from expectations.render_html import render_html
-from expectations.render_json import render_json
+from expectations.render_json import JSON, render_json
 from expectations.render_text import render_text
 from expectations.report_data import ReportData
 from expectations.validation import validate
@@ -18,11 +20,9 @@ from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.place import Place
 
-PAGE = "index.html"
-
 
 def write_report(migration: Migration, run_id: str) -> Place:
-    """Writes `reports/<run_id>/` anew and returns its page.
+    """Writes `reports/<run_id>/` anew, refreshes the page over all migrations, and returns the run's own page.
 
     The folder holds `index.html`, `report.txt`, `report.json` and `data_docs/`, nothing that needs a network, and
     neither a sensitive value nor a sensitive key. Raises WarehouseError or StageError where the diff or what it
@@ -40,6 +40,7 @@ def write_report(migration: Migration, run_id: str) -> Place:
         except OSError as error:
             raise WarehouseError(f"report {folder}: cannot be written ({error.strerror})") from error
         publish(Path(draft), folder)
+    refresh_overview(migration.folder.root.parent)
     return folder / PAGE
 
 
@@ -62,4 +63,4 @@ def _write(folder: Path, data: ReportData, rejected_at_most: int) -> None:
     finish_site(site, data, validate(data, rejected_at_most, site))
     (folder / PAGE).write_text(render_html(data), encoding="utf-8")
     (folder / "report.txt").write_text(render_text(data), encoding="utf-8")
-    (folder / "report.json").write_text(render_json(data), encoding="utf-8")
+    (folder / JSON).write_text(render_json(data), encoding="utf-8")

@@ -80,12 +80,16 @@ class Unchecked:
 
 @dataclass(frozen=True)
 class PathCount:
-    """In how many places of all items one attribute differs in one way; `path` without indexes, `lines[].price`."""
+    """In how many places of all items one attribute differs in one way; `path` without indexes, `lines[].price`.
+
+    `accepted`: as the mapping's `compare` lets it.
+    """
 
     item_type: str
     path: str
     kind: str
     places: int
+    accepted: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,12 +107,16 @@ class ShownValue:
 
 @dataclass(frozen=True)
 class PathDifference:
-    """One attribute that differs; a side is None where it does not have the attribute."""
+    """One attribute that differs; a side is None where it does not have the attribute.
+
+    `accepted_by`: the rules of the mapping's `compare` that let it differ so.
+    """
 
     path: str
     kind: str
     source: ShownValue | None
     target: ShownValue | None
+    accepted_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,22 @@ class Sample:
     target_size: int | None
     paths: tuple[PathDifference, ...]
     more_paths: int
+
+
+@dataclass(frozen=True)
+class SampleGroup:
+    """Samples of one verdict, which `items` items have."""
+
+    verdict: str
+    items: int
+    samples: tuple[Sample, ...]
+
+    @property
+    def extent(self) -> str:
+        shown = len(self.samples)
+        if shown < self.items:
+            return f"the first {shown:,} of {self.items:,} by key"
+        return "1 item" if shown == 1 else f"all {shown:,}"
 
 
 @dataclass(frozen=True)
@@ -155,6 +179,9 @@ class ReportData:
     differences_folder: str
     rejects_folder: str
     stages: tuple[StageRun, ...]
+    repair_command: str = ""
+    judged_again: int = 0  # differences of which both sides were read again
+    differences_link: str = ""  # relative to the run's page; "" where no browser could open the folder
 
     @property
     def items(self) -> int:
@@ -162,10 +189,11 @@ class ReportData:
         return sum(verdict.items for verdict in self.verdicts)
 
     @property
-    def samples_by_verdict(self) -> tuple[tuple[str, tuple[Sample, ...]], ...]:
+    def samples_by_verdict(self) -> tuple[SampleGroup, ...]:
         """In the samples' order."""
+        items = {one.verdict: one.items for one in self.verdicts}
         groups = groupby(self.samples, key=attrgetter("verdict"))
-        return tuple((verdict, tuple(samples)) for verdict, samples in groups)
+        return tuple(SampleGroup(verdict, items[verdict], tuple(samples)) for verdict, samples in groups)
 
     @property
     def balanced(self) -> bool:

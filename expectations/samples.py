@@ -11,6 +11,8 @@ from expectations.report_data import PathDifference, Sample
 from expectations.words import VERDICTS
 from pipelines.mapping.plan import MigrationPlan
 
+PATHS_PER_SAMPLE = 50
+
 
 def samples_of(scan: DifferencesScan, plan: MigrationPlan) -> tuple[Sample, ...]:
     """In the order of VERDICTS, then by table and key."""
@@ -40,11 +42,11 @@ def _sample(row: dict[str, Any], mask: KeyMask) -> Sample:
         target_version=row["target_version"],
         source_size=row["source_size"],
         target_size=row["target_size"],
-        paths=tuple(_path(path) for path in row["paths"]),
-        more_paths=row["more_paths"],
+        paths=tuple(_path(path) for path in row["paths"][:PATHS_PER_SAMPLE]),
+        more_paths=row["more_paths"] + len(row["paths"][PATHS_PER_SAMPLE:]),
     )
 
 
 def _path(path: dict[str, Any]) -> PathDifference:
     source, target = values(path["source"], path["target"])
-    return PathDifference(cut(path["path"]), path["kind"], source, target)
+    return PathDifference(cut(path["path"]), path["kind"], source, target, tuple(path["accepted_by"] or ()))

@@ -17,6 +17,7 @@ from great_expectations.expectations.core.expect_table_row_count_to_be_between i
 from great_expectations.expectations.core.expect_table_row_count_to_equal import ExpectTableRowCountToEqual
 from great_expectations.expectations.row_conditions import Column
 
+from expectations.equal_stores import ExpectItemTypeToBeEqualInBothStores
 from expectations.report_data import ReportData
 from expectations.tables import accounts_table, differences_table, verdicts_table
 from expectations.words import VERDICTS
@@ -44,13 +45,13 @@ class Check:
 def checks_of(data: ReportData, rejected_at_most: int) -> tuple[Check, Check, Check]:
     """The suites `verdicts`, `accounts` and `differences`."""
     return (
-        Check("verdicts", verdicts_table(data), _verdicts(rejected_at_most)),
+        Check("verdicts", verdicts_table(data), _verdicts(data, rejected_at_most)),
         Check("accounts", accounts_table(data), _accounts()),
         Check("differences", differences_table(data), _differences(len(data.samples))),
     )
 
 
-def _verdicts(rejected_at_most: int) -> gx.ExpectationSuite:
+def _verdicts(data: ReportData, rejected_at_most: int) -> gx.ExpectationSuite:
     """Passes exactly when the stores are consistent."""
     never = [
         ExpectColumnValuesToBeBetween(column=verdict, min_value=0, max_value=0, notes=guards)
@@ -65,7 +66,19 @@ def _verdicts(rejected_at_most: int) -> gx.ExpectationSuite:
     judged = ExpectColumnSumToBeBetween(
         column="judged", min_value=1, notes="A verification that compared nothing, and so found nothing."
     )
-    return gx.ExpectationSuite(name="verdicts", expectations=[*never, rejected, judged])
+    reasons = ExpectColumnValuesToBeBetween(
+        column="reasons",
+        min_value=0,
+        max_value=0,
+        notes="What else the diff has against it: undecided items, buckets not compared, a gap of capture.",
+    )
+    equal = [
+        ExpectItemTypeToBeEqualInBothStores(
+            item_type=one.item_type, notes="Items of this type that one store holds otherwise than the other."
+        )
+        for one in data.item_types
+    ]
+    return gx.ExpectationSuite(name="verdicts", expectations=[*never, rejected, judged, reasons, *equal])
 
 
 def _accounts() -> gx.ExpectationSuite:

@@ -38,7 +38,12 @@ def _coverage(diff: DiffManifest) -> Iterator[Unchecked]:
 
 
 def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) -> Iterator[Unchecked]:
-    if diff.mode == "no_ledger":
+    if diff.not_judged_again:
+        yield Unchecked(
+            f"{_many(diff.not_judged_again, 'difference')} not judged again",
+            f"What is said of them is the snapshot's word alone: {visible(diff.not_judged_because)}.",
+        )
+    if diff.mode == "no_ledger" and not diff.judged_again:
         yield Unchecked(
             "Writes under way",
             "There is no ledger, and nothing was read twice. A row written after the snapshot "

@@ -29,7 +29,7 @@ _BOUNDS = ("min_value", "max_value", "value")
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """`subject`: the column, or "table". `expected`: the expectation's type and bounds in words."""
+    """`subject`: the column, the item type, or "table". `expected`: the expectation's type and bounds in words."""
 
     subject: str
     expected: str
@@ -121,7 +121,7 @@ def _expectation(one: ExpectationValidationResult) -> ExpectationResult:
     expected = config.type.removeprefix("expect_").replace("_", " ")
     bounds = [f"{name.removesuffix('_value')} {config.kwargs[name]:g}" for name in _BOUNDS if name in config.kwargs]
     return ExpectationResult(
-        subject=config.kwargs.get("column", "table"),
+        subject=config.kwargs.get("column", config.kwargs.get("item_type", "table")) or "no item type",
         expected=", ".join([expected, *bounds]),
         guards=str(config.notes),
         met=bool(one.success),

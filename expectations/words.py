@@ -23,6 +23,12 @@ VERDICTS: dict[str, str] = {
 BREAKS_CONSISTENCY = frozenset(verdict.value for verdict in WRONG)
 """One item with one of these, and the stores are not consistent (docs/verdicts.md)."""
 
+LET_PASS = ("rejected", "accepted", "expired")
+"""Verdicts that thresholds let pass."""
+
+MODES: dict[str, str] = {"ledger": "by the ledger's versions", "no_ledger": "without a ledger, by content alone"}
+"""What the verdicts could go by."""
+
 KINDS: dict[str, str] = {
     "value": "other value",
     "type": "other type",

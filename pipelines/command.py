@@ -40,5 +40,20 @@ class Command:
     run: Callable[[argparse.Namespace], CommandResult]
 
 
+def add_rcu_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rcu",
+        metavar="N",
+        help="read capacity units a second that reading each table may use, or a share of its provisioned capacity, "
+        "50%%; without limit unless given",
+    )
+
+
 def add_mapping_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mapping", metavar="MIGRATION.yaml", type=Path, help="the mapping file")
+
+
+def add_sample_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sample", metavar="F", help="compare this share of the keys only, above 0 and up to 1: always the same ones"
+    )

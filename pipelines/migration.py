@@ -17,6 +17,7 @@ class Migration:
     mapping: Mapping
     mapping_hash: str
     folder: MigrationFolder
+    path: Path = Path("MIGRATION.yaml")  # of the mapping file, for commands that are told to the reader
 
     @classmethod
     def open(cls, path: Path, warehouse: Place | Path | None = None) -> Migration:
@@ -29,4 +30,5 @@ class Migration:
             mapping=mapping,
             mapping_hash=mapping.meaning_hash(),
             folder=MigrationFolder.open(Place.of(warehouse or warehouse_address()), mapping.migration),
+            path=path.absolute(),
         )

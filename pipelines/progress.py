@@ -14,6 +14,14 @@ def tell(line: str) -> None:
     sys.stderr.flush()
 
 
+def rewrite_line(text: str, stream: TextIO | None = None) -> None:
+    """In place of the terminal's last line; nothing where there is no terminal. An empty text clears it."""
+    stream = stream or sys.stderr
+    if stream.isatty():
+        stream.write(f"\r\x1b[K{text}")
+        stream.flush()
+
+
 class Progress:
     """One line that is rewritten at most ten times a second.
 

@@ -8,12 +8,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipelines.capture_commands import COMMAND as CAPTURE
-from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
+from pipelines.command import (
+    Command,
+    CommandResult,
+    Exit,
+    add_mapping_argument,
+    add_rcu_argument,
+    add_sample_argument,
+)
 from pipelines.errors import UsageError
 from pipelines.relay_commands import RELAY, SWEEP
 
 if TYPE_CHECKING:
     from pipelines.backfill.importing.options import ImportOptions
+    from pipelines.dump.exporting.options import ExportOptions
     from pipelines.migration import Migration
     from pipelines.source.rds_export.request import ExportRequest
 
@@ -155,42 +163,89 @@ def _dump(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.fanout import SparkFanOut
     from pipelines.spark import session
 
-    migration = _open(arguments)
+    migration, exporting = _open(arguments), _dump_exports(arguments)
     with session() as spark:
-        manifest = dump_tables(migration, SparkFanOut(spark), snapshot_id=arguments.snapshot)
+        manifest = dump_tables(
+            migration, SparkFanOut(spark), snapshot_id=arguments.snapshot, rcu=arguments.rcu, exporting=exporting
+        )
     return CommandResult(
         {
             "dump_id": manifest.id,
+            "taken": manifest.taken,
             "items": manifest.items,
             "tombstones": manifest.tombstones,
             "unmapped": manifest.unmapped,
             "tables": dict(manifest.tables),
+            "exports": {name: one.model_dump(mode="json") for name, one in manifest.exports.items()},
         },
         [
             f"dump {manifest.id}: {manifest.items:,} items,"
             f" {manifest.tombstones:,} tombstones, {manifest.unmapped:,} unmapped",
             *(f"  {name}: {count:,}" for name, count in manifest.tables.items()),
+            *(
+                f"  {name}: from export {one.location}, of {one.export_time:%Y-%m-%d %H:%M:%S} UTC"
+                for name, one in manifest.exports.items()
+            ),
         ],
     )
+
+
+def _dump_exports(arguments: argparse.Namespace) -> ExportOptions | None:
+    """None for a scan."""
+    if arguments.source == "export":
+        from pipelines.dump.exporting.options import ExportOptions
+
+        return ExportOptions(tuple(arguments.export), arguments.s3)
+    if arguments.export or arguments.s3:
+        raise UsageError("--export, --s3: only with --from export")
+    return None
 
 
 def _diff(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.diff import run_diff
+    from pipelines.diff.again import Again
+    from pipelines.diff.sample import share_of
     from pipelines.fanout import SparkFanOut
     from pipelines.spark import session
 
+    sample = share_of(arguments.sample)
     migration = _open(arguments)
     with session() as spark:
-        manifest = run_diff(migration, SparkFanOut(spark), snapshot_id=arguments.snapshot, dump_id=arguments.dump)
+        manifest = run_diff(
+            migration,
+            SparkFanOut(spark),
+            snapshot_id=arguments.snapshot,
+            dump_id=arguments.dump,
+            sample=sample,
+            again=Again.where_known(migration, _judge_at_most(arguments)),
+        )
     counts = manifest.verdicts.model_dump()
     return CommandResult(
-        {"run_id": manifest.id, **counts, "consistent": manifest.consistent, "coverage": manifest.coverage},
+        {
+            "run_id": manifest.id,
+            **counts,
+            "consistent": manifest.consistent,
+            "coverage": manifest.coverage,
+            "judged_again": manifest.judged_again,
+            "not_judged_again": manifest.not_judged_again,
+        },
         [
             f"diff {manifest.id}: {'consistent' if manifest.consistent else 'NOT consistent'}",
+            *([f"  coverage: {manifest.coverage:.1%} of the keys"] if manifest.coverage < 1 else []),
             *(f"  {name}: {count:,}" for name, count in counts.items() if count),
             *(f"  because: {reason}" for reason in manifest.reasons),
         ],
     )
+
+
+def _judge_at_most(arguments: argparse.Namespace) -> int:
+    from pipelines.diff.again import JUDGE_AT_MOST
+
+    if arguments.judge_at_most is None:
+        return JUDGE_AT_MOST
+    if arguments.judge_at_most < 0:
+        raise UsageError(f"--judge-at-most {arguments.judge_at_most}: give a number from 0")
+    return int(arguments.judge_at_most)
 
 
 def _schema(_: argparse.Namespace) -> CommandResult:
@@ -287,6 +342,30 @@ def _backfill_options(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("--keep-objects", action="store_true", help="leave them there after the import")
 
 
+def _dump_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=["scan", "export"],
+        default="scan",
+        help="scan: the tables as they are (default); export: exports of them in S3, which use no read capacity",
+    )
+    add_rcu_argument(parser)
+    export = parser.add_argument_group("with --from export", "exports that are there, or new ones")
+    export.add_argument(
+        "--export",
+        metavar="EXPORT",
+        action="append",
+        default=[],
+        help="read this one, its ARN, folder or s3://bucket/prefix/AWSDynamoDB/ID; once for each table",
+    )
+    export.add_argument(
+        "--s3",
+        metavar="s3://BUCKET/PREFIX",
+        help="where new ones go; the warehouse, unless given, where that is in S3",
+    )
+
+
 COMMANDS = (
     Command("check", "validate the mapping against the live schema", _with_mapping(), _check),
     Command("tables", "create the DynamoDB tables and indexes", _with_mapping(), _tables),
@@ -306,13 +385,20 @@ COMMANDS = (
         _with_mapping(_snapshot_option, _backfill_options),
         _backfill,
     ),
-    Command("dump", "read the DynamoDB tables into records", _with_mapping(_snapshot_option), _dump),
+    Command("dump", "read the DynamoDB tables into records", _with_mapping(_snapshot_option, _dump_options), _dump),
     Command(
         "diff",
         "compare the records of both sides",
         _with_mapping(
             _snapshot_option,
             lambda parser: parser.add_argument("--dump", metavar="ID", help="a finished dump; the newest"),
+            add_sample_argument,
+            lambda parser: parser.add_argument(
+                "--judge-at-most",
+                type=int,
+                metavar="N",
+                help="read source and target again for no more than N differences, 100,000 unless given",
+            ),
         ),
         _diff,
     ),

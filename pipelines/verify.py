@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pyspark.sql import SparkSession
 
 from pipelines.denormalise import make_records
 from pipelines.diff import run_diff
+from pipelines.diff.again import Again
 from pipelines.dump import dump_tables
 from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
@@ -27,15 +29,21 @@ class VerifyResult:
 
 
 def verify(
-    migration: Migration, url: str, spark: SparkSession, report: Callable[[Migration, str], Place]
+    migration: Migration,
+    url: str,
+    spark: SparkSession,
+    report: Callable[[Migration, str], Place],
+    sample: Decimal | None = None,
+    rcu: str | int | None = None,
 ) -> VerifyResult:
-    """All stages afresh. `url` is the source's; `report` makes the page of a diff's run id and returns where it is.
+    """All stages afresh. `url` is the source's; `report` makes the page of a diff's run id and returns where it is;
+    `sample`: the share of the buckets that is compared, all unless given; `rcu`: the dump's budget.
 
     Raises what the stages raise. That the stores differ is no error: see `diff.consistent`.
     """
     fan_out = SparkFanOut(spark)
     snapshot = take_snapshot(migration, url)
     make_records(migration, spark, snapshot.id)
-    dump = dump_tables(migration, fan_out, snapshot_id=snapshot.id, resume=False)
-    diff = run_diff(migration, fan_out, snapshot_id=snapshot.id, dump_id=dump.id)
+    dump = dump_tables(migration, fan_out, snapshot_id=snapshot.id, resume=False, rcu=rcu)
+    diff = run_diff(migration, fan_out, snapshot_id=snapshot.id, dump_id=dump.id, sample=sample, again=Again(url))
     return VerifyResult(diff, report(migration, diff.id))

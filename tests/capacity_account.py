@@ -1,4 +1,5 @@
-"""Write capacity as DynamoDB counts it, by rules of its own: of each item that is written, when, in which table.
+"""Capacity as DynamoDB counts it, by rules of its own: of each item that is written, of each page that is read, when,
+in which table.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
@@ -36,7 +37,7 @@ class Index:
 class Consumed:
     at: float  # seconds
     table: str
-    units: int
+    units: float
     partition: Any = None  # the partition key's value
 
 
@@ -46,6 +47,7 @@ class CapacityAccount:
 
     indexes: Mapping[str, Sequence[Index]]
     entries: list[Consumed] = field(default_factory=list)
+    clock: Callable[[], float] = time.monotonic
 
     def units(self, table: str, item: Item) -> int:
         """Of a put where nothing is."""
@@ -58,14 +60,20 @@ class CapacityAccount:
 
     def write(self, table: str, item: Item) -> int:
         units = self.units(table, item)
-        self.entries.append(Consumed(time.monotonic(), table, units, item.get("pk")))
+        self.entries.append(Consumed(self.clock(), table, units, item.get("pk")))
         return units
 
-    def dearest(self, table: str) -> int:
+    def read(self, table: str, page: Sequence[Item], *, consistent: bool) -> float:
+        """Of a Scan's page: a unit for each 4 KB begun of the sum, half of that where it is eventually consistent."""
+        units = (-(-sum(map(_item_bytes, page)) // 4096) or 1) / (1 if consistent else 2)
+        self.entries.append(Consumed(self.clock(), table, units))
+        return units
+
+    def dearest(self, table: str) -> float:
         """Units of an item."""
         return max(entry.units for entry in self.entries if entry.table == table)
 
-    def most_in_a_window(self, table: str) -> int:
+    def most_in_a_window(self, table: str) -> float:
         """Units in the five seconds in which the most were consumed."""
         entries = self._of(table)
         times = [entry.at for entry in entries]
@@ -152,7 +160,11 @@ class _Handler(http_front.FrontHandler):
 
 
 def _kilobytes(item: Item) -> int:
-    return -(-sum(len(name.encode()) + _bytes(value) for name, value in item.items()) // 1024) or 1
+    return -(-_item_bytes(item) // 1024) or 1
+
+
+def _item_bytes(item: Item) -> int:
+    return sum(len(name.encode()) + _bytes(value) for name, value in item.items())
 
 
 def _bytes(value: Mapping[str, Any]) -> int:

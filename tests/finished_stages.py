@@ -55,14 +55,19 @@ def open_migration(mapping: str, folder: Path, warehouse: Path) -> Migration:
 
 
 def finish_snapshot(
-    migration: Migration, snapshot_id: str, *tables: Table, ledger: LedgerSeen | None = None, gap: str = ""
+    migration: Migration,
+    snapshot_id: str,
+    *tables: Table,
+    ledger: LedgerSeen | None = None,
+    gap: str = "",
+    source: str = "127.0.0.1:5432/shop",
 ) -> None:
     """A catalog and no rows."""
     folder = migration.folder.snapshot(snapshot_id)
     manifest = SnapshotManifest(
         **_header(migration, snapshot_id),
         taken="live",
-        source="127.0.0.1:5432/shop",
+        source=source,
         captured=ledger is not None,
         ledger=ledger,
         uncaptured=gap,

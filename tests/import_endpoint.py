@@ -14,22 +14,16 @@ import contextlib
 import gzip
 import json
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import boto3
 
-from tests import http_front
+from tests.acting_endpoint import Act, ActingEndpoint
 
 LOG_GROUP = "/aws-dynamodb/imports"
-_HEADERS = {
-    "Content-Type": "application/x-amz-json-1.0",
-    "Authorization": "AWS4-HMAC-SHA256 Credential=any/20261124/eu-central-1/dynamodb/aws4_request",
-}
 _ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table"
 _PAGE = 2
 
@@ -79,27 +73,23 @@ class Import:
 
 
 @dataclass
-class ImportEndpoint:
-    """`refuse`: what an item is refused for, or None. `fault`: what a call (its action, its number from 0) meets: a
-    code for an error in place of the answer, `lost` where the call is carried out and not answered. `at_once`: how many
-    imports may be under way. `spoil`: may change what an import that has ended says of itself."""
+class ImportEndpoint(ActingEndpoint):
+    """`refuse`: what an item is refused for, or None. `at_once`: how many imports may be under way. `spoil`: may change
+    what an import that has ended says of itself."""
 
-    upstream: str
     looks: int = 2
     refuse: Callable[[dict[str, Any]], str | None] = lambda item: None
-    fault: Callable[[str, int], str | None] = lambda action, number: None
     spoil: Callable[[Import], None] = lambda one: None
     at_once: int = 50
     logs: bool = True
     imports: list[Import] = field(default_factory=list)
-    actions: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    url: str = ""
 
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[ImportEndpoint]:
-        with http_front.serving(partial(_Handler, self)) as self.url:
-            yield self
+    def own(self) -> Mapping[str, Act]:
+        return {
+            "ImportTable": self.import_table,
+            "DescribeImport": self.describe_import,
+            "ListImports": self.list_imports,
+        }
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -140,13 +130,6 @@ class ImportEndpoint:
         page = [{name: one.description()[name] for name in names} for one in newest_first[start : start + _PAGE]]
         left = {"NextToken": str(start + _PAGE)} if start + _PAGE < len(newest_first) else {}
         return {"ImportSummaryList": page, **left}
-
-    def call(self, action: str, request: dict[str, Any]) -> tuple[int, bytes]:
-        return http_front.forward(
-            self.upstream,
-            json.dumps(request).encode(),
-            {**_HEADERS, "X-Amz-Target": f"DynamoDB_20120810.{action}"},
-        )
 
     def _is_there(self, table: str) -> bool:
         return self.call("DescribeTable", {"TableName": table})[0] == 200
@@ -192,37 +175,3 @@ def _log(stream: str, message: dict[str, Any]) -> None:
             make(**arguments)
     event = {"timestamp": time.time_ns() // 10**6, "message": json.dumps(message)}
     logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=[event])
-
-
-class _Handler(http_front.FrontHandler):
-    def __init__(self, endpoint: ImportEndpoint, *arguments: Any) -> None:
-        self.endpoint = endpoint
-        super().__init__(*arguments)
-
-    def respond(self, body: bytes) -> None:
-        endpoint = self.endpoint
-        own = {
-            "ImportTable": endpoint.import_table,
-            "DescribeImport": endpoint.describe_import,
-            "ListImports": endpoint.list_imports,
-        }.get(self.action)
-        with endpoint.lock:
-            endpoint.actions.append(self.action)
-            fault = endpoint.fault(self.action, endpoint.actions.count(self.action) - 1)
-            if fault is not None and fault != "lost":
-                self._refuse(fault)
-                return
-            if own is None:
-                self.answer(*endpoint.call(self.action, json.loads(body)))
-                return
-            answer = own(json.loads(body))
-        if fault == "lost":
-            self.close_connection = True
-        elif isinstance(answer, str):
-            self._refuse(answer)
-        else:
-            self.answer(200, json.dumps(answer).encode())
-
-    def _refuse(self, code: str) -> None:
-        content = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "on purpose"}
-        self.answer(500 if code == "InternalServerError" else 400, json.dumps(content).encode())

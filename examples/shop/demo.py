@@ -24,6 +24,7 @@ from pipelines.check import check
 from pipelines.command import CommandResult
 from pipelines.denormalise import make_records
 from pipelines.diff import run_diff
+from pipelines.diff.again import Again
 from pipelines.dump import dump_tables
 from pipelines.embedded import embedded_default
 from pipelines.errors import StageError
@@ -146,7 +147,8 @@ def _verify(
 ) -> CommandResult:
     dump = dump_tables(migration, SparkFanOut(spark))
     say(f"dumped {dump.items:,} items")
-    diff = run_diff(migration, SparkFanOut(spark), dump_id=dump.id)
+    again = Again(source_url(migration.mapping))
+    diff = run_diff(migration, SparkFanOut(spark), dump_id=dump.id, again=again)
     say(f"compared {diff.union:,} keys: {diff.verdicts.match:,} match, {diff.differences:,} differ")
     report = write_report(migration, diff.id)
     found = found_faults(migration.folder.diff(diff.id))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from pipelines.backfill.capacity import Wcu, mapped_units
 from pipelines.command import CommandResult
 from pipelines.errors import UsageError
+from pipelines.mapping.model import Mapping, Provisioned
 from pipelines.migration import Migration
+from pipelines.target.capacity import Kind, Units
 from pipelines.target.forecast import USD_PER_MILLION_UNITS, Forecast
 
 
@@ -24,8 +25,8 @@ def outlook(migration: Migration, forecast: Forecast, wcu: str | None, price: fl
         )
     price = USD_PER_MILLION_UNITS if price is None else price
     speeds: dict[str, float | None] = {}
-    for table, provisioned in mapped_units(migration.mapping).items():
-        speeds[table] = Wcu.parse(wcu).of(table, provisioned) if wcu is not None else provisioned
+    for table, provisioned in _mapped_units(migration.mapping).items():
+        speeds[table] = Units.parse(wcu, Kind.WRITE).of(table, provisioned) if wcu is not None else provisioned
     seconds, cost = forecast.seconds(speeds), forecast.cost_usd(price)
     return CommandResult(
         {
@@ -44,6 +45,12 @@ def outlook(migration: Migration, forecast: Forecast, wcu: str | None, price: fl
             f"  duration: {_duration(seconds)}",
         ],
     )
+
+
+def _mapped_units(mapping: Mapping) -> dict[str, int | None]:
+    """What the mapping gives each table; None on demand."""
+    tables = mapping.target.tables.items()
+    return {name: one.billing.write if isinstance(one.billing, Provisioned) else None for name, one in tables}
 
 
 def _duration(seconds: float | None) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pipelines.backfill.accounts import manifest_of
 from pipelines.backfill.allowed import require_allowed
-from pipelines.backfill.capacity import Capacity, Wcu
 from pipelines.backfill.ledger import BackfillLedger, backfill_ledger
 from pipelines.backfill.part import Part, buckets_of
 from pipelines.backfill.wanted import COLD, IMPORT, LIVE, Wanted, begin, insisted_on, new_run, same_as_before
@@ -18,6 +17,7 @@ from pipelines.fanout import FanOut
 from pipelines.migration import Migration
 from pipelines.source.drift import require_same_schema
 from pipelines.target.backfill_run import BackfillFolder, BackfillRun, newest_run
+from pipelines.target.capacity import Capacity, Kind, Units
 from pipelines.target.client import Address, dynamodb_client
 from pipelines.target.cold_bucket import selected
 from pipelines.target.describe import require_tables
@@ -79,11 +79,11 @@ def run_backfill(
         return run_import(migration, fan_out, snapshot_id=snapshot_id, run_id=run_id, resume=resume, options=importing)
     if importing is not None and importing.given():
         raise UsageError(f"{', '.join(importing.given())}: only with --mode import")
-    limit = None if wcu is None else Wcu.parse(wcu)
+    limit = None if wcu is None else Units.parse(wcu, Kind.WRITE)
     run_id = new_id() if run_id is None else checked_id(run_id)
     with closing(dynamodb_client()) as client, stage_lock(migration.folder.root, "backfill", run_id) as lock:
         require_tables(migration.mapping, client)
-        capacity = None if limit is None else Capacity.of(limit, migration.mapping, client)
+        capacity = None if limit is None else Capacity.to_write(limit, migration.mapping, client)
         wanted = Wanted(migration, client, snapshot_id, item_types, buckets, mode)
         begun = _begun(wanted, resume=resume, force=force, in_parts=bool(parts))
         if begun is not None and begun.is_finished:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipelines.backfill.accounts import manifest_of, require_accounted, require_complete
-from pipelines.backfill.capacity import Capacity
 from pipelines.backfill.ledger import BackfillLedger
 from pipelines.backfill.part import Part, buckets_of
 from pipelines.backfill.wanted import COLD
@@ -16,6 +15,7 @@ from pipelines.fanout import FanOut, slots
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.target.backfill_run import BackfillFolder, BackfillRun, BucketAccount
+from pipelines.target.capacity import Capacity
 from pipelines.target.client import Address
 from pipelines.target.cold_bucket import ColdBucket, write_bucket
 from pipelines.target.live_bucket import LiveBucket, put_bucket

@@ -22,16 +22,21 @@ class _Frozen(BaseModel):
 
 
 class AttributeCount(_Frozen):
-    """In how many places a path without its indexes, `lines[].price`, differs in one way."""
+    """In how many places a path without its indexes, `lines[].price`, differs in one way. `accepted`: as the mapping's
+    `compare` lets it."""
 
     item_type: str
     path: str
     kind: PathKind
     count: int
+    accepted: bool = False
 
 
 class BucketAccount(_Frozen):
-    """source_records + source_rejects + target_only = the sum of all verdicts. Unmapped items under ""."""
+    """source_records + source_rejects + target_only = the sum of all verdicts. Unmapped items under "".
+
+    `judged_again`: differences of the snapshot's that were judged by reading again, equal by now or not;
+    `not_judged_again`: those whose verdict is the snapshot's."""
 
     bucket: int
     source_records: int
@@ -42,6 +47,8 @@ class BucketAccount(_Frozen):
     differences: int
     attributes: tuple[AttributeCount, ...]
     other_attributes: int  # path differences not among `attributes`
+    judged_again: int = 0
+    not_judged_again: int = 0
 
     @property
     def union(self) -> int:
@@ -64,8 +71,12 @@ class DiffSummary(_Frozen):
     source_records: int
     source_rejects: int
     target_items: int
+    coverage: float = 1.0  # share of the buckets that was compared
     union: int
     differences: int
+    judged_again: int = 0
+    not_judged_again: int = 0
+    not_judged_because: str = ""
     verdicts: Verdicts
     item_types: dict[str, Verdicts]
     attributes: tuple[AttributeCount, ...]
@@ -76,33 +87,35 @@ class AttributeCounter:
     """Counts path differences by item type, general path and kind, in bounded memory."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, PathKind]] = Counter()
+        self._counts: Counter[tuple[str, str, PathKind, bool]] = Counter()
         self.others = 0
 
     def watch(self, item_type: str, paths: Iterable[PathDifference]) -> Iterator[PathDifference]:
         """The same paths, counted as they pass."""
         for path in paths:
-            self.add(AttributeCount(item_type=item_type, path=path.general, kind=path.kind, count=1))
+            self._count((item_type, path.general, path.kind, bool(path.accepted_by)), 1)
             yield path
 
     def add(self, one: AttributeCount) -> None:
-        attribute = (one.item_type, one.path, one.kind)
-        if attribute in self._counts or len(self._counts) < MOST_ATTRIBUTES:
-            self._counts[attribute] += one.count
-        else:
-            self.others += one.count
+        self._count((one.item_type, one.path, one.kind, one.accepted), one.count)
 
     def top(self, limit: int) -> tuple[AttributeCount, ...]:
         """The most frequent first, equals by name."""
         ordered = sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))
         return tuple(
-            AttributeCount(item_type=item_type, path=path, kind=kind, count=count)
-            for (item_type, path, kind), count in ordered[:limit]
+            AttributeCount(item_type=item_type, path=path, kind=kind, count=count, accepted=accepted)
+            for (item_type, path, kind, accepted), count in ordered[:limit]
         )
 
     @property
     def total(self) -> int:
         return self._counts.total() + self.others
+
+    def _count(self, attribute: tuple[str, str, PathKind, bool], count: int) -> None:
+        if attribute in self._counts or len(self._counts) < MOST_ATTRIBUTES:
+            self._counts[attribute] += count
+        else:
+            self.others += count
 
 
 def total(verdicts: Iterable[Verdicts]) -> Verdicts:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.diff.account import MOST_ATTRIBUTES, AttributeCounter, BucketAccount, read_account, write_account
-from pipelines.diff.differences import DifferenceWriter, differences_file
+from pipelines.diff.differences import DIFFERENCE_SCHEMA, SUSPECT_SCHEMA, DifferenceWriter, differences_file
 from pipelines.diff.kernel import REJECT_COLUMNS, BucketJoin, BucketSides, KnownRows, Pair, SideCounts
-from pipelines.diff.paths import PathDifference, path_differences
+from pipelines.diff.paths import PathDifference, path_differences, rules_of
 from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
 from pipelines.diff.verdict import Verdict, judge
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.items.bucket import bucket_of
+from pipelines.mapping.plan import NO_EQUIVALENCES, Equivalences
 from pipelines.warehouse.dataset import RECORDS, TOMBSTONES, bucket_files, reject_batches
 from pipelines.warehouse.hold import Hold
 from pipelines.warehouse.manifest import Verdicts
@@ -27,16 +29,19 @@ from pipelines.warehouse.scratch import scratch_folder
 
 @dataclass(frozen=True)
 class CompareBucket:
-    """The work of one task. `folder` is the diff's; `source`, `target`: the records' and the dump's."""
+    """The work of one task. `folder` is the diff's; `source`, `target`: the records' and the dump's. `sensitive`,
+    `compare`: per item type."""
 
     folder: Place
     source: Place
     target: Place
     buckets: int
     has_rejects: bool
-    sensitive: Mapping[str, Sensitive]  # per item type
+    sensitive: Mapping[str, Sensitive]
+    compare: Mapping[str, Equivalences] = field(default_factory=dict)
     ledger: KnownRows | None = None
     hold: Hold | None = None  # of the stage's lock
+    judged_again: bool = False  # what is written is still to be judged by reading again
 
     def __call__(self, bucket: int) -> BucketAccount:
         """Returns at once where an earlier attempt has closed the bucket's account.
@@ -60,12 +65,23 @@ class CompareBucket:
         return account
 
     def _compare(self, bucket: int) -> BucketAccount:
+        """In memory, and only where there is no room with a disk to spill to."""
+        try:
+            return self._compare_within(bucket, None)
+        except duckdb.OutOfMemoryException:
+            with scratch_folder(self.folder, f"scratch-{bucket}") as scratch:
+                return self._compare_within(bucket, scratch)
+
+    def _compare_within(self, bucket: int, scratch: Path | None) -> BucketAccount:
         with (
-            scratch_folder(self.folder, f"scratch-{bucket}") as scratch,
             BucketJoin(self._sides(bucket), scratch) as join,
-            DifferenceWriter(differences_file(self.folder, bucket)) as writer,
+            DifferenceWriter(differences_file(self.folder, bucket), self._schema) as writer,
         ):
             return self._judge(bucket, join, writer)
+
+    @property
+    def _schema(self) -> pa.Schema:
+        return SUSPECT_SCHEMA if self.judged_again else DIFFERENCE_SCHEMA
 
     def _sides(self, bucket: int) -> BucketSides:
         return BucketSides(
@@ -80,17 +96,29 @@ class CompareBucket:
     def _judge(self, bucket: int, join: BucketJoin, writer: DifferenceWriter) -> BucketAccount:
         tally = _Tally(join.matches())
         for pair in join.pairs():
-            verdict = judge(pair.source, pair.target, pair.ledger)
+            paths = self._paths(pair)
+            verdict = judge(pair.source, pair.target, pair.ledger, equivalent=bool(rules_of(paths)))
             tally.count(pair, verdict)
             if verdict is not Verdict.MATCH:
-                writer.write(pair, verdict, tally.attributes.watch(pair.item_type or "", self._paths(pair)))
+                writer.write(pair, verdict, tally.attributes.watch(pair.item_type or "", paths))
         return tally.account(bucket, join.counts(), writer.rows)
 
-    def _paths(self, pair: Pair) -> Iterator[PathDifference]:
-        if pair.source_item is None or pair.target_item is None:
-            return iter(())
-        sensitive = self.sensitive.get(pair.item_type or "", NOTHING_SENSITIVE)
-        return path_differences(pair.source_item, pair.target_item, sensitive)
+    def _paths(self, pair: Pair) -> list[PathDifference]:
+        return paths_between(pair.item_type or "", pair.source_item, pair.target_item, self.sensitive, self.compare)
+
+
+def paths_between(
+    item_type: str,
+    source: str | None,
+    target: str | None,
+    sensitive: Mapping[str, Sensitive],
+    compare: Mapping[str, Equivalences],
+) -> list[PathDifference]:
+    """None where one side has no item. `sensitive`, `compare`: per item type."""
+    if source is None or target is None:
+        return []
+    hidden, rules = sensitive.get(item_type, NOTHING_SENSITIVE), compare.get(item_type, NO_EQUIVALENCES)
+    return list(path_differences(source, target, hidden, rules))
 
 
 class _Tally:
@@ -119,6 +147,7 @@ class _Tally:
             differences=differences,
             attributes=self.attributes.top(MOST_ATTRIBUTES),
             other_attributes=self.attributes.others,
+            not_judged_again=differences,
         )
         check_account(account, self._with_target)
         return account
@@ -147,12 +176,13 @@ def rejects_of(records: Place, bucket: int, buckets: int) -> pa.Table:
 
 
 def _of_bucket(rejects: pa.Table, bucket: int, buckets: int) -> pa.Table:
+    return rejects.filter(pa.array([own == bucket for own in reject_buckets(rejects, buckets)], pa.bool_()))
+
+
+def reject_buckets(rejects: pa.Table, buckets: int) -> list[int]:
+    """The bucket of each reject, by its key or, where it has none, its source key."""
     texts = pc.coalesce(rejects["key"], rejects["source_key"], pa.scalar("")).to_pylist()
-    return rejects.filter(pa.array(_in_bucket(texts, bucket, buckets), pa.bool_()))
-
-
-def _in_bucket(texts: Iterable[str], bucket: int, buckets: int) -> list[bool]:
-    return [bucket_of(text, buckets) == bucket for text in texts]
+    return [bucket_of(text, buckets) for text in texts]
 
 
 _NO_REJECTS = pa.schema(

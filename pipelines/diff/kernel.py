@@ -1,7 +1,7 @@
 """Joins one bucket of both sides on (table, key), vectorised, reading `item` only where the digests differ.
 
 What is settled by the join alone (both sides there, mapped, no version ahead, equal digests) is only counted; all
-else comes out as pairs to be judged. DuckDB runs on one thread within a fixed memory, and spills to disk beyond it.
+else comes out as pairs to be judged. DuckDB runs on one thread within a fixed memory.
 """
 
 from __future__ import annotations
@@ -9,24 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.diff.queries import (
     ALONE,
+    ALONE_TWICE,
+    CLAIMS,
+    FILES,
     JOIN,
-    LOAD,
+    LEDGER_TABLES,
     LOAD_KNOWN,
-    LOAD_REJECTS,
-    LOAD_TARGET_WITHOUT_OWNERS,
     LOAD_TOMBSTONES,
+    NO_FILES,
+    NO_ITEMS,
     PAIRS,
+    PAIRS_WITH_LEDGER,
     READ_ITEMS,
-    TABLES,
+    RECORDS_AND_CLAIMS,
+    RECORDS_ONLY,
+    TOTALS,
     TWICE,
 )
 from pipelines.diff.verdict import LedgerSide, RowState, SourceSide, TargetSide
@@ -75,8 +82,7 @@ class SideCounts:
     target_items: int
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):  # one for each difference: it is made in a quarter of a dataclass's time
     """What is known of one key, or of a reject without one. The items are there where both are and differ."""
 
     item_type: str | None
@@ -93,29 +99,23 @@ class Pair:
 
 
 class BucketJoin:
-    """A context manager. `scratch` is the folder to spill into; it need not exist.
+    """A context manager. `scratch`: the folder to spill into, which need not exist; without one the join has to do
+    with MEMORY_LIMIT, which all but enormous buckets do.
 
     A source row claims the target's item of its key. Where rejects share a key, one of them does, and none where a
     record has the key: so no item of the target is counted twice.
-    Raises AccountsError where one side has a key twice.
+    Raises AccountsError where one side has a key twice, duckdb.OutOfMemoryException where there is no room.
     """
 
-    def __init__(self, sides: BucketSides, scratch: Path) -> None:
+    def __init__(self, sides: BucketSides, scratch: Path | None = None) -> None:
         self._sides = sides
-        self._connection = duckdb.connect(
-            config={
-                "threads": 1,
-                "memory_limit": MEMORY_LIMIT,
-                "temp_directory": str(scratch),
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            }
-        )
+        self._connection = _in_memory().cursor() if scratch is None else _database(str(scratch))
 
     def __enter__(self) -> BucketJoin:
         try:
-            self._load()
-            self._connection.execute(JOIN)
+            self._rows = {side: self._name_files(side, files) for side, files in self._files.items()}
+            self._join()
+            self._check_distinct()
         except BaseException:
             self._connection.close()
             raise
@@ -127,31 +127,31 @@ class BucketJoin:
         self._connection.close()
 
     def counts(self) -> SideCounts:
+        """By the files' footers, not by what the join made of them."""
         return SideCounts(
-            source_records=self._number("SELECT count(*) FROM source WHERE digest IS NOT NULL"),
-            source_rejects=self._number("SELECT count(*) FROM source WHERE digest IS NULL"),
-            target_items=self._number("SELECT count(*) FROM target"),
+            source_records=self._rows["source"],
+            source_rejects=self._sides.rejects.num_rows,
+            target_items=self._rows["target"],
         )
 
     def matches(self) -> dict[str, int]:
         """The settled ones per item type."""
-        rows = self._connection.execute("SELECT item_type, count(*) FROM joined WHERE settled GROUP BY item_type")
-        return dict(rows.fetchall())
+        return {item_type: settled for item_type, settled, *_ in self._totals if settled}
 
     def pairs(self) -> Iterator[Pair]:
         """All others, by table, key, item type and source key."""
-        if self._number("SELECT count(differing_key) FROM joined"):
-            for side, files in self._files.items():
-                if files:
-                    self._connection.execute(READ_ITEMS[side])
+        differ = any(differing for *_, differing in self._totals)
+        for side, files in self._files.items():
+            self._connection.execute((READ_ITEMS if differ and files else NO_ITEMS)[side])
         if self._sides.ledger is not None:
             self._look_up(self._sides.ledger)
-        rows = self._connection.execute(PAIRS)
+        rows = self._connection.execute(PAIRS if self._sides.ledger is None else PAIRS_WITH_LEDGER)
         while batch := rows.fetchmany(FETCH_ROWS):
             yield from (self._pair(*row) for row in batch)
 
     def _look_up(self, ledger: KnownRows) -> None:
         """What the ledger knows of the rows that unsettled keys belong to."""
+        self._connection.execute(LEDGER_TABLES)
         self._read_keys(ledger.readers)
         if self._sides.tombstone_files:
             self._name_files("tombstone", self._sides.tombstone_files)
@@ -174,37 +174,46 @@ class BucketJoin:
             self._connection.execute('INSERT INTO told_rows SELECT "table", key, source_key FROM told')
             self._connection.unregister("told")
 
-    def _load(self) -> None:
-        self._connection.execute(TABLES)
-        load = LOAD if self._sides.ledger is not None else {**LOAD, "target": LOAD_TARGET_WITHOUT_OWNERS}
-        for side, files in self._files.items():
-            if files:
-                self._name_files(side, files)
-                self._connection.execute(load[side])
-            self._check_distinct(side)
-        self._connection.register("rejects", self._sides.rejects)
-        self._connection.execute(LOAD_REJECTS)
+    def _join(self) -> None:
+        source = RECORDS_ONLY
+        if self._sides.rejects.num_rows:
+            self._connection.register("rejects", self._sides.rejects)
+            self._connection.execute(CLAIMS)
+            source = RECORDS_AND_CLAIMS
+        owner = "NULL::VARCHAR" if self._sides.ledger is None else "source_key"
+        self._connection.execute(JOIN.format(source=source, owner=owner))
+        self._totals = self._connection.execute(TOTALS).fetchall()
 
-    def _check_distinct(self, side: str) -> None:
-        twice = self._number(TWICE[side])
-        if twice:
-            raise AccountsError(
-                f"bucket {self._sides.bucket}: {twice:,} keys are on the {side} side more than once; "
-                f"make {'the records' if side == 'source' else 'the dump'} again"
-            )
+    def _check_distinct(self) -> None:
+        """A key that is twice on a side and at all on the other makes the join longer than that side is."""
+        in_source, in_target = (sum(row[n] for row in self._totals) for n in (2, 3))
+        expected = (self._rows["source"] + self._sides.rejects.num_rows, self._rows["target"])
+        if (in_source, in_target) == expected and not self._number(ALONE_TWICE):
+            return
+        for side, query in TWICE.items():
+            if twice := self._number(query):
+                raise AccountsError(
+                    f"bucket {self._sides.bucket}: {twice:,} keys are on the {side} side more than once; "
+                    f"make {'the records' if side == 'source' else 'the dump'} again"
+                )
 
     @property
     def _files(self) -> dict[str, tuple[Place, ...]]:
         return {"source": self._sides.source_files, "target": self._sides.target_files}
 
-    def _name_files(self, side: str, files: tuple[Place, ...]) -> None:
+    def _name_files(self, side: str, files: tuple[Place, ...]) -> int:
         """As the relation `<side>_files`: DuckDB reads a disk by itself, and what is elsewhere through Arrow, in both
-        cases the columns of a query only."""
+        cases the columns of a query only. Returns how many rows they have, by their footers."""
+        if not files:
+            self._connection.execute(NO_FILES[side])
+            return 0
         paths = [_literal(file.local) for file in files if file.local is not None]
-        if len(paths) == len(files):
-            self._connection.read_parquet(paths, hive_partitioning=False).create_view(f"{side}_files")
-        else:
-            self._connection.register(f"{side}_files", arrow_dataset(files))
+        if len(paths) != len(files):
+            dataset = arrow_dataset(files)
+            self._connection.register(f"{side}_files", dataset)
+            return int(dataset.count_rows())
+        self._connection.execute(FILES.format(side=side, paths=", ".join(paths)))
+        return self._number(f"SELECT count(*) FROM {side}_files")  # noqa: S608
 
     def _pair(
         self,
@@ -273,4 +282,22 @@ class BucketJoin:
 
 def _literal(file: Path) -> str:
     """DuckDB takes a path for a pattern."""
-    return re.sub(r"[*?[]", r"[\g<0>]", str(file))
+    return "'" + re.sub(r"[*?[]", r"[\g<0>]", str(file)).replace("'", "''") + "'"
+
+
+@cache
+def _in_memory() -> duckdb.DuckDBPyConnection:
+    """One for all the buckets of a process: to open another takes longer than a small bucket's join."""
+    return _database("")
+
+
+def _database(temp_directory: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        config={
+            "threads": 1,
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": temp_directory,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )

@@ -5,19 +5,23 @@
 
 Pure functions of two canonical items, symmetric: swapping the sides swaps `source` and `target` of each path and
 nothing else. Maps are compared by name, lists by index, sets by member; values of two types are one difference.
+A difference that the mapping's `compare` accepts is a difference nevertheless, and says by which rule.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
+from pipelines.diff.equivalence import Rule, normal_form, rule_for
 from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
 from pipelines.items.canonical import quote
+from pipelines.mapping.plan import NO_EQUIVALENCES, AttributeNames, Equivalences
 
 SETS = {"SS": "S", "NS": "N", "BS": "B"}
 _PLAIN_NAME = re.compile(r"[^.\[\]{}\"\\\s\x00-\x1f\ud800-\udfff]+")
@@ -31,100 +35,176 @@ class PathKind(StrEnum):
     ABSENT = "absent"  # on the side whose text is None
 
 
-@dataclass(frozen=True)
-class PathDifference:
+class PathDifference(NamedTuple):
     """`path`: `lines[2].price`; names that are not plain stand in quotes, `"a.b"[0]`; `tags{}` is a member of a
-    set. `source`, `target`: the value there as DynamoDB JSON, `•••` where sensitive, None where absent."""
+    set, or of a list without an order. `source`, `target`: the value there as DynamoDB JSON, `•••` where sensitive,
+    None where absent. `accepted_by`: the rules that make it an accepted one; empty where it is none."""
 
     path: str
     kind: PathKind
     source: str | None
     target: str | None
+    accepted_by: tuple[Rule, ...] = ()
 
     @property
     def general(self) -> str:
         """The path with every list index left out, `lines[].price`: what counts are kept by."""
-        return _INDEX.sub(lambda match: match[1] or "[]", self.path)
+        return self.path if "[" not in self.path else _INDEX.sub(lambda match: match[1] or "[]", self.path)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _INDEX = re.compile(r'("(?:[^"\\]|\\.)*")|\[\d+\]')  # quoted names are passed over
 
 
-def path_differences(source: str, target: str, sensitive: Sensitive = NOTHING_SENSITIVE) -> Iterator[PathDifference]:
+def path_differences(
+    source: str,
+    target: str,
+    sensitive: Sensitive = NOTHING_SENSITIVE,
+    equivalences: Equivalences = NO_EQUIVALENCES,
+) -> Iterator[PathDifference]:
     """All differences of two canonical items, attributes by name, lists by index."""
-    return _maps(json.loads(source), json.loads(target), _Place("", ()), sensitive)
+    return _Walk(sensitive, equivalences).maps(json.loads(source), json.loads(target), _Place("", ()))
 
 
-@dataclass(frozen=True)
-class _Place:
-    """`path` is for the reader; `names` are the attribute names on the way, without indexes."""
+def accepted_by(equivalences: Equivalences, source: str, target: str) -> tuple[Rule, ...]:
+    """The rules by which two canonical items that are not equal pass for it; none where they do not, or are equal."""
+    return rules_of(path_differences(source, target, equivalences=equivalences)) if equivalences else ()
+
+
+def rules_of(differences: Iterable[PathDifference]) -> tuple[Rule, ...]:
+    """The rules that accept all of the differences together, sorted; none where one is not accepted."""
+    found: set[Rule] = set()
+    for difference in differences:
+        if not difference.accepted_by:
+            return ()
+        found.update(difference.accepted_by)
+    return tuple(sorted(found))
+
+
+class _Place(NamedTuple):
+    """`path` is for the reader; `names` are the attribute names on the way, without indexes. `is_attribute`: not an
+    element or a member of one."""
 
     path: str
-    names: tuple[str, ...]
+    names: AttributeNames
+    is_attribute: bool = True
 
     def attribute(self, name: str) -> _Place:
         shown = name if _PLAIN_NAME.fullmatch(name) else _quoted(name)
         return _Place(f"{self.path}.{shown}" if self.path else shown, (*self.names, name))
 
     def element(self, index: int) -> _Place:
-        return _Place(f"{self.path}[{index}]", self.names)
+        return _Place(f"{self.path}[{index}]", self.names, False)
 
     def member(self) -> _Place:
-        return _Place(f"{self.path}{{}}", self.names)
+        return _Place(f"{self.path}{{}}", self.names, False)
 
 
-def _maps(
-    source: Mapping[str, Any], target: Mapping[str, Any], place: _Place, sensitive: Sensitive
-) -> Iterator[PathDifference]:
-    for name in sorted({*source, *target}):
-        yield from _values(source.get(name), target.get(name), place.attribute(name), sensitive)
+class _Walk:
+    """Through two values at once, each `{"<type>": content}` or None."""
 
+    def __init__(self, sensitive: Sensitive, equivalences: Equivalences) -> None:
+        self.sensitive = sensitive
+        self.equivalences = equivalences
+        self._has_rules = bool(equivalences)
 
-def _values(source: Any, target: Any, place: _Place, sensitive: Sensitive) -> Iterator[PathDifference]:
-    """Of two values, each `{"<type>": content}` or None; equal ones yield nothing."""
-    if source == target:
-        return
-    if source is None or target is None:
-        yield _difference(PathKind.ABSENT, source, target, place, sensitive)
-        return
-    ((kind, mine),), ((other, theirs),) = source.items(), target.items()
-    if kind != other:
-        yield _difference(PathKind.TYPE, source, target, place, sensitive)
-    elif sensitive.covers(place.names):
-        yield _difference(PathKind.VALUE, source, target, place, sensitive)
-    elif kind == "M":
-        yield from _maps(mine, theirs, place, sensitive)
-    elif kind == "L":
-        for index in range(max(len(mine), len(theirs))):
-            yield from _values(_at(mine, index), _at(theirs, index), place.element(index), sensitive)
-    elif kind in SETS:
-        yield from _sets(source, target, place, sensitive)
-    else:
-        yield _difference(PathKind.VALUE, source, target, place, sensitive)
+    def maps(self, source: Mapping[str, Any], target: Mapping[str, Any], place: _Place) -> Iterator[PathDifference]:
+        apart = [name for name in {*source, *target} if source.get(name) != target.get(name)]
+        for name in sorted(apart):
+            yield from self._values(source.get(name), target.get(name), place.attribute(name))
 
+    def _values(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
+        """Of two values that are not equal."""
+        rule = None
+        if self._has_rules:
+            rule = rule_for(self.equivalences, place.names, place.is_attribute, source, target)
+        accepted_by = () if rule is None else (rule,)
+        if source is None or target is None:
+            yield self._difference(PathKind.ABSENT, source, target, place, accepted_by)
+            return
+        ((kind, _),), ((other, _),) = source.items(), target.items()
+        if kind != other:
+            yield self._difference(PathKind.TYPE, source, target, place, accepted_by)
+        elif accepted_by:
+            yield self._difference(PathKind.VALUE, source, target, place, accepted_by)
+        elif self.sensitive.covers(place.names):
+            inside = rules_of(_Walk(NOTHING_SENSITIVE, self.equivalences)._contents(source, target, place))
+            yield self._difference(PathKind.VALUE, source, target, place, inside)
+        else:
+            yield from self._contents(source, target, place)
 
-def _sets(source: Any, target: Any, place: _Place, sensitive: Sensitive) -> Iterator[PathDifference]:
-    ((kind, mine),), theirs = source.items(), next(iter(target.values()))
-    apart = sorted(set(mine) ^ set(theirs))
-    for member in apart:
-        here, there = ({SETS[kind]: member} if member in side else None for side in (mine, theirs))
-        yield _difference(PathKind.ABSENT, here, there, place.member(), sensitive)
-    if not apart:  # one member twice: no set, but some endpoints store it
-        yield _difference(PathKind.VALUE, source, target, place, sensitive)
+    def _contents(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
+        """Of two values of one type."""
+        ((kind, mine),), ((_, theirs),) = source.items(), target.items()
+        if kind == "M":
+            yield from self.maps(mine, theirs, place)
+        elif kind == "L" and place.is_attribute and place.names in self.equivalences.unordered:
+            yield from self._unordered(source, target, place)
+        elif kind == "L":
+            yield from self._lists(mine, theirs, place)
+        elif kind in SETS:
+            yield from self._sets(source, target, place)
+        else:
+            yield self._difference(PathKind.VALUE, source, target, place)
 
+    def _lists(self, mine: list[Any], theirs: list[Any], place: _Place) -> Iterator[PathDifference]:
+        for index, (here, there) in enumerate(zip_longest(mine, theirs)):
+            if here != there:
+                yield from self._values(here, there, place.element(index))
 
-def _difference(kind: PathKind, source: Any, target: Any, place: _Place, sensitive: Sensitive) -> PathDifference:
-    shown = [None if side is None else _text(sensitive.masked(side, place.names)) for side in (source, target)]
-    return PathDifference(place.path, kind, shown[0], shown[1])
+    def _unordered(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
+        """Elements that are equal by the equivalences are one another's partners, wherever they stand. What is left
+        over is compared where it is one on each side; else nothing tells what belongs together."""
+        mine, theirs = source["L"], target["L"]
+        forms = [[normal_form(self.equivalences, value, place.names) for value in side] for side in (mine, theirs)]
+        if forms[0] == forms[1]:
+            yield from self._lists(mine, theirs, place)
+            return
+        pairs, here, there = self._partners(mine, theirs, place.names)
+        if not here and not there:
+            yield self._difference(PathKind.VALUE, source, target, place, (Rule.UNORDERED,))
+        if len(here) == len(there) == 1:
+            pairs, here, there = [*pairs, (here[0], there[0])], [], []
+        for one, other in [*pairs, *((value, None) for value in here), *((None, value) for value in there)]:
+            yield from self._values(one, other, place.member())
 
+    def _partners(
+        self, mine: list[Any], theirs: list[Any], names: AttributeNames
+    ) -> tuple[list[tuple[Any, Any]], list[Any], list[Any]]:
+        """(pairs of unequal elements that are equivalent, what is left of mine, of theirs), equal ones taken out."""
+        counts = [Counter(json.dumps(value, sort_keys=True) for value in side) for side in (mine, theirs)]
+        by_form: dict[str, tuple[list[Any], list[Any]]] = {}
+        for side, apart in enumerate((counts[0] - counts[1], counts[1] - counts[0])):
+            for value in map(json.loads, sorted(apart.elements())):
+                by_form.setdefault(normal_form(self.equivalences, value, names), ([], []))[side].append(value)
+        pairs: list[tuple[Any, Any]] = []
+        here: list[Any] = []
+        there: list[Any] = []
+        for _, (ours, others) in sorted(by_form.items()):
+            pairs += zip(ours, others, strict=False)
+            here += ours[len(others) :]
+            there += others[len(ours) :]
+        return pairs, here, there
 
-def _at(elements: list[Any], index: int) -> Any:
-    return elements[index] if index < len(elements) else None
+    def _sets(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
+        ((kind, mine),), theirs = source.items(), next(iter(target.values()))
+        apart = sorted(set(mine) ^ set(theirs))
+        for member in apart:
+            here, there = ({SETS[kind]: member} if member in side else None for side in (mine, theirs))
+            yield self._difference(PathKind.ABSENT, here, there, place.member())
+        if not apart:  # one member twice: no set, but some endpoints store it
+            yield self._difference(PathKind.VALUE, source, target, place)
+
+    def _difference(
+        self, kind: PathKind, source: Any, target: Any, place: _Place, accepted_by: tuple[Rule, ...] = ()
+    ) -> PathDifference:
+        shown = [None if side is None else _text(self.sensitive.masked(side, place.names)) for side in (source, target)]
+        return PathDifference(place.path, kind, shown[0], shown[1], accepted_by)
 
 
 def _text(value: Any) -> str:
     """DynamoDB JSON for the reader; the masked whole is shown without quotes."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = value if isinstance(value, str) else _JSON.encode(value)
     return _encodable(text)
 
 

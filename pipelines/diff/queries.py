@@ -4,54 +4,40 @@ from __future__ import annotations
 
 KEYS_AT_ONCE = 50_000
 
-TABLES = """
-CREATE TEMP TABLE source (
-    item_type VARCHAR, "table" VARCHAR, key VARCHAR, claimed VARCHAR, source_key VARCHAR,
-    digest BLOB, version BIGINT, size BIGINT
-);
-CREATE TEMP TABLE target (
-    item_type VARCHAR, "table" VARCHAR, key VARCHAR, owner VARCHAR, digest BLOB, version BIGINT, size BIGINT
-);
-CREATE TEMP TABLE tombstones ("table" VARCHAR, key VARCHAR, owner VARCHAR, version BIGINT);
-CREATE TEMP TABLE told_rows ("table" VARCHAR, key VARCHAR, source_key VARCHAR);
-CREATE TEMP TABLE known (item_type VARCHAR, source_key VARCHAR, version BIGINT, undelivered BOOLEAN);
-CREATE TEMP TABLE source_items ("table" VARCHAR, key VARCHAR, item VARCHAR);
-CREATE TEMP TABLE target_items ("table" VARCHAR, key VARCHAR, item VARCHAR);
+FILES = "CREATE TEMP VIEW {side}_files AS SELECT * FROM read_parquet([{paths}], hive_partitioning = false)"
+
+NO_FILES = {
+    side: f"""
+CREATE TEMP VIEW {side}_files AS
+SELECT NULL::VARCHAR AS item_type, NULL::VARCHAR AS "table", NULL::VARCHAR AS key, NULL::VARCHAR AS source_key,
+       NULL::BLOB AS digest, NULL::BIGINT AS version, NULL::BIGINT AS size, NULL::VARCHAR AS item
+WHERE false
 """
-
-LOAD = {
-    "source": """
-INSERT INTO source
-SELECT item_type, "table", key, key, source_key, digest, version, size FROM source_files
-""",
-    "target": """
-INSERT INTO target
-SELECT item_type, "table", key, source_key, digest, version, size FROM target_files
-""",
-}
-
-LOAD_TARGET_WITHOUT_OWNERS = """
-INSERT INTO target
-SELECT item_type, "table", key, NULL, digest, version, size FROM target_files
-"""
-
-TWICE = {
-    side: f'SELECT count(*) FROM (SELECT 1 FROM {side} GROUP BY "table", key HAVING count(*) > 1)'  # noqa: S608
     for side in ("source", "target")
 }
 
-LOAD_REJECTS = """
-INSERT INTO source
+CLAIMS = """
+CREATE TEMP TABLE claims AS
 SELECT r.item_type, r."table", r.key,
        CASE WHEN s.key IS NULL
              AND row_number() OVER (PARTITION BY r."table", r.key ORDER BY r.item_type, r.source_key) = 1
-            THEN r.key END,
-       r.source_key, NULL, 0, r.size
-FROM rejects r LEFT JOIN source s ON s."table" = r."table" AND s.key = r.key
+            THEN r.key END AS claimed,
+       r.source_key, NULL::BLOB AS digest, 0::BIGINT AS version, r.size
+FROM rejects r LEFT JOIN (
+    SELECT DISTINCT "table", key FROM source_files WHERE key IN (SELECT key FROM rejects)
+) s ON s."table" = r."table" AND s.key = r.key
 """
+
+RECORDS_ONLY = """
+SELECT item_type, "table", key, key AS claimed, source_key, digest, version, size FROM source_files
+"""
+
+RECORDS_AND_CLAIMS = f"{RECORDS_ONLY} UNION ALL SELECT * FROM claims"  # noqa: S608
 
 JOIN = """
 CREATE TEMP TABLE joined AS
+WITH source AS ({source}),
+     target AS (SELECT item_type, "table", key, {owner} AS owner, digest, version, size FROM target_files)
 SELECT coalesce(s.digest = t.digest AND t.item_type IS NOT NULL AND t.version <= s.version
                 AND (t.owner IS NULL OR t.owner = s.source_key), false) AS settled,
        coalesce(s.item_type, t.item_type) AS item_type,
@@ -71,15 +57,45 @@ SELECT coalesce(s.digest = t.digest AND t.item_type IS NOT NULL AND t.version <=
        CASE WHEN s.digest <> t.digest THEN t.key END AS differing_key
 FROM source s FULL OUTER JOIN target t ON s."table" = t."table" AND s.claimed = t.key
 """
+"""A row of either side that meets several of the other stands here several times: `TOTALS` tells."""
+
+TOTALS = """
+SELECT item_type, count(*) FILTER (settled), count(*) FILTER (in_source), count(*) FILTER (in_target),
+       count(differing_key)
+FROM joined GROUP BY item_type
+"""
+
+ALONE_TWICE = """
+SELECT count(*) FROM (
+    SELECT 1 FROM joined WHERE NOT settled AND (source_digest IS NOT NULL OR NOT in_source)
+    GROUP BY "table", key, in_source HAVING count(*) > 1
+)
+"""
+
+TWICE = {
+    side: f'SELECT count(*) FROM (SELECT 1 FROM {side}_files GROUP BY "table", key HAVING count(*) > 1)'  # noqa: S608
+    for side in ("source", "target")
+}
 
 READ_ITEMS = {
     side: f"""
-INSERT INTO {side}_items
+CREATE TEMP TABLE {side}_items AS
 SELECT "table", key, item FROM {side}_files
 WHERE key IN (SELECT differing_key FROM joined WHERE differing_key IS NOT NULL)
 """  # noqa: S608
     for side in ("source", "target")
 }
+
+NO_ITEMS = {
+    side: f'CREATE TEMP TABLE {side}_items ("table" VARCHAR, key VARCHAR, item VARCHAR)'
+    for side in ("source", "target")
+}
+
+LEDGER_TABLES = """
+CREATE TEMP TABLE tombstones ("table" VARCHAR, key VARCHAR, owner VARCHAR, version BIGINT);
+CREATE TEMP TABLE told_rows ("table" VARCHAR, key VARCHAR, source_key VARCHAR);
+CREATE TEMP TABLE known (item_type VARCHAR, source_key VARCHAR, version BIGINT, undelivered BOOLEAN);
+"""
 
 ALONE = f"""
 SELECT rowid, item_type, "table", key FROM joined
@@ -104,11 +120,23 @@ WHERE source_key IN (
 )
 """
 
-PAIRS = """
+_PAIR = """
 SELECT j.item_type, j."table", j.key, j.source_key,
        j.in_source, j.source_digest, j.source_version, j.source_size,
        j.in_target, j.target_digest, j.target_version, j.target_mapped, j.target_size,
        s.item, t.item,
+"""
+_ITEMS = """
+LEFT JOIN source_items s ON s."table" = j."table" AND s.key = j.differing_key
+LEFT JOIN target_items t ON t."table" = j."table" AND t.key = j.differing_key
+WHERE NOT j.settled
+ORDER BY j."table", j.key NULLS LAST, j.item_type, j.source_key
+"""
+
+PAIRS = f"{_PAIR} NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM joined j {_ITEMS}"
+
+PAIRS_WITH_LEDGER = f"""
+{_PAIR}
        coalesce(j.source_key, j.owner, w.source_key) IS NOT NULL, r.version, r.undelivered,
        j.in_source AND coalesce(coalesce(j.owner, b.owner) <> j.source_key, false), o.version, o.undelivered,
        b.version
@@ -118,8 +146,5 @@ LEFT JOIN told_rows w ON w."table" = j."table" AND w.key = j.key
 LEFT JOIN known r ON r.item_type = j.item_type AND r.source_key = coalesce(j.source_key, j.owner, w.source_key)
 LEFT JOIN known o
     ON o.item_type = j.item_type AND o.source_key = coalesce(j.owner, b.owner) AND o.source_key <> j.source_key
-LEFT JOIN source_items s ON s."table" = j."table" AND s.key = j.differing_key
-LEFT JOIN target_items t ON t."table" = j."table" AND t.key = j.differing_key
-WHERE NOT j.settled
-ORDER BY j."table", j.key NULLS LAST, j.item_type, j.source_key
+{_ITEMS}
 """

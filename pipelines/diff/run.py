@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.diff.account import BUCKETS, BucketAccount, DiffSummary, by_item_type, top_attributes, total
+from pipelines.diff.again import Again, JudgedAgain, judge_again
 from pipelines.diff.bucket import CompareBucket
-from pipelines.diff.kernel import KnownRows
+from pipelines.diff.judged_bucket import JudgeBucket
+from pipelines.diff.kernel import KnownRows, SideCounts
+from pipelines.diff.sample import counts_within, sampled_buckets, too_few
 from pipelines.diff.sensitive import Sensitive
 from pipelines.diff.verdict import reasons_against
 from pipelines.errors import AccountsError, StageError
@@ -29,6 +34,7 @@ from pipelines.warehouse.place import MissingError, Place
 from pipelines.warehouse.snapshots import checked_id, open_snapshot
 
 PLAN = "plan.json"
+COMPARED = "compared"
 SUMMARY = "summary.json"
 NO_LEDGER, LEDGER = "no_ledger", "ledger"
 
@@ -36,7 +42,9 @@ NO_LEDGER, LEDGER = "no_ledger", "ledger"
 class DiffPlan(BaseModel):
     """What is compared; every attempt at a run follows the plan it began with.
 
-    The times tell records or a dump that were made again under their old id.
+    The times tell records or a dump that were made again under their old id. `compare`: of each item type that has
+    any. `sampled`: the buckets, where not all are compared. `judged_at_most`: so many differences are judged again,
+    None where there is no source to ask.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +55,9 @@ class DiffPlan(BaseModel):
     records_finished_at: datetime
     dump_finished_at: datetime
     started_at: datetime
+    compare: dict[str, dict[str, Any]] = {}
+    sampled: tuple[int, ...] | None = None
+    judged_at_most: int | None = None
 
     @classmethod
     def read(cls, folder: Place) -> DiffPlan | None:
@@ -73,8 +84,11 @@ def run_diff(
     snapshot_id: str | None = None,
     dump_id: str | None = None,
     run_id: str | None = None,
+    sample: Decimal | None = None,
+    again: Again | None = None,
 ) -> DiffManifest:
-    """Compares the records of a snapshot with a dump; the newest of each unless given.
+    """Compares the records of a snapshot with a dump; the newest of each unless given. `sample`: no more than this
+    share of the buckets, above 0 and up to 1. `again`: the source, where differences can be judged by reading again.
 
     Goes on with an unfinished run of the same two; a finished `run_id` is returned as it is.
     Raises StageError where the two cannot be compared, AccountsError where the counts do not balance.
@@ -88,6 +102,9 @@ def run_diff(
         records_finished_at=sides.records.finished_at,
         dump_finished_at=sides.dump.finished_at,
         started_at=datetime.now(UTC),
+        compare=_compare_rules(migration),
+        sampled=None if sample is None else sampled_buckets(sample, sides.records.buckets),
+        judged_at_most=None if again is None else again.at_most,
     )
     run_id = checked_id(run_id or _unfinished(migration, wanted) or new_id())
     folder = migration.folder.diff(run_id)
@@ -95,11 +112,17 @@ def run_diff(
         plan = _begin(folder, wanted)
         if (folder / MANIFEST).is_file():
             return read_manifest(folder, DiffManifest, migration.mapping_hash)
-        accounts = _compare(folder, _work(migration, folder, sides), fan_out)
-        manifest = _manifest(migration, run_id, plan, sides, accounts)
-        _check_accounts(manifest, sides)
-        _write_summary(folder, manifest, accounts)
+        work = _work(migration, folder if again is None else folder / COMPARED, sides, again is not None)
+        compared = range(work.buckets) if plan.sampled is None else plan.sampled
+        judged = JudgedAgain(_compare(work, compared, fan_out), "the source's URL is not set")
+        if again is not None:
+            judging = JudgeBucket(folder, work.folder, work.sensitive, work.compare, work.hold)
+            judged = judge_again(migration, again, sides.snapshot, sides.dump.finished_at, judged.accounts, judging)
+        manifest = _manifest(migration, run_id, plan, sides, judged)
+        _check_accounts(manifest, counts_within(compared, sides.records, sides.dump, work.source, work.target))
+        _write_summary(folder, manifest, judged.accounts)
         write_manifest(folder, manifest)
+        (folder / COMPARED).remove_tree()
     return manifest
 
 
@@ -149,7 +172,7 @@ def _begin(folder: Place, wanted: DiffPlan) -> DiffPlan:
     return earlier or wanted
 
 
-def _work(migration: Migration, folder: Place, sides: _Sides) -> CompareBucket:
+def _work(migration: Migration, folder: Place, sides: _Sides, judged_again: bool) -> CompareBucket:
     plan = compile_mapping(migration.mapping, sides.snapshot.catalog)
     return CompareBucket(
         folder=folder,
@@ -158,8 +181,10 @@ def _work(migration: Migration, folder: Place, sides: _Sides) -> CompareBucket:
         buckets=sides.records.buckets,
         has_rejects=sides.records.rejects > 0,
         sensitive={item.name: Sensitive(item.sensitive) for item in plan.items},
+        compare={item.name: item.compare for item in plan.items if item.compare},
         ledger=_known_rows(migration, plan, sides.snapshot),
         hold=current_hold(),
+        judged_again=judged_again,
     )
 
 
@@ -176,23 +201,35 @@ def _known_rows(migration: Migration, plan: MigrationPlan, snapshot: SnapshotMan
     )
 
 
-def _compare(folder: Place, work: CompareBucket, fan_out: FanOut) -> list[BucketAccount]:
-    with Progress("diff", work.buckets, "buckets") as progress:
+def _compare_rules(migration: Migration) -> dict[str, dict[str, Any]]:
+    return {
+        name: rules
+        for name, item in migration.mapping.items.items()
+        if (rules := item.compare.model_dump(mode="json", exclude_defaults=True))
+    }
+
+
+def _compare(work: CompareBucket, compared: Sequence[int], fan_out: FanOut) -> list[BucketAccount]:
+    with Progress("diff", len(compared), "buckets") as progress:
 
         def show() -> None:
-            progress.advance(len((folder / BUCKETS).files(".json")) - progress.done)
+            progress.advance(len((work.folder / BUCKETS).files(".json")) - progress.done)
 
-        return fan_out(range(work.buckets), work, stop_flag=folder / ".stop", on_poll=show)
+        return fan_out(compared, work, stop_flag=work.folder / ".stop", on_poll=show)
 
 
-def _manifest(
-    migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, accounts: Sequence[BucketAccount]
-) -> DiffManifest:
+def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, judged: JudgedAgain) -> DiffManifest:
+    accounts = judged.accounts
     item_types = by_item_type(accounts, migration.mapping.items)
     verdicts = total(item_types.values())
-    reasons = reasons_against(verdicts, migration.mapping.checks.thresholds.rejected)
+    checks = migration.mapping.checks
+    reasons = reasons_against(verdicts, checks.thresholds.rejected, checks.thresholds.accepted)
+    reasons += too_few(len(accounts), sides.records.buckets, checks.least_coverage)
     if sides.snapshot.gap:
         reasons = (*reasons, f"capture cannot be relied on: {sides.snapshot.uncaptured}")
+    left = sum(one.not_judged_again for one in accounts)
+    if reasons and left:
+        reasons = (*reasons, f"{left:,} of these verdicts are the snapshot's, not judged again: {judged.because}")
     return DiffManifest(
         migration=migration.mapping.migration,
         mapping_hash=migration.mapping_hash,
@@ -210,17 +247,20 @@ def _manifest(
         verdicts=verdicts,
         item_types=item_types,
         differences=sum(one.differences for one in accounts),
+        judged_again=sum(one.judged_again for one in accounts),
+        not_judged_again=left,
+        not_judged_because=judged.because if left else "",
         consistent=not reasons,
         reasons=reasons,
     )
 
 
-def _check_accounts(manifest: DiffManifest, sides: _Sides) -> None:
+def _check_accounts(manifest: DiffManifest, counts: SideCounts) -> None:
     """Nothing that the two stages before had counted is missing, and all of it has a verdict."""
     for what, read, counted in (
-        ("source records", manifest.source_records, sides.records.records),
-        ("rejects", manifest.source_rejects, sides.records.rejects),
-        ("target items", manifest.target_items, sides.dump.items),
+        ("source records", manifest.source_records, counts.source_records),
+        ("rejects", manifest.source_rejects, counts.source_rejects),
+        ("target items", manifest.target_items, counts.target_items),
         ("verdicts", manifest.verdicts.total(), manifest.union),
         ("differences", manifest.differences, manifest.union - manifest.verdicts.match),
     ):

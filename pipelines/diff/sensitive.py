@@ -21,6 +21,8 @@ class Sensitive:
 
     def covers(self, names: tuple[str, ...]) -> bool:
         """Whether all that stands at this path is sensitive."""
+        if not self.paths:
+            return False
         here = ".".join(names)
         return any(here == path or here.startswith(f"{path}.") for path in self.paths)
 
@@ -29,6 +31,8 @@ class Sensitive:
 
     def masked(self, value: Any, names: tuple[str, ...]) -> Any:
         """The AttributeValue with MASK in the place of whatever is sensitive; MASK alone where all of it is."""
+        if not self.paths:
+            return value
         if self.covers(names):
             return MASK
         if not self.lies_below(names):

@@ -6,42 +6,22 @@ Tombstones of the target's side count as absent; they lie apart in the dump. Wit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
 from pipelines.warehouse.manifest import Verdicts
 
-
-class Verdict(StrEnum):
-    """The closed set. The names are those of `Verdicts` and stand in the differences dataset."""
-
-    MATCH = "match"
-    ACCEPTED = "accepted"
-    PENDING = "pending"
-    IN_FLIGHT = "in_flight"
-    MISMATCH = "mismatch"
-    MISSING = "missing"
-    STALE = "stale"
-    EXTRA = "extra"
-    AHEAD = "ahead"
-    FOREIGN = "foreign"
-    UNMAPPED = "unmapped"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-
-
-WRONG = (
-    Verdict.MISMATCH,
-    Verdict.MISSING,
-    Verdict.STALE,
-    Verdict.EXTRA,
-    Verdict.AHEAD,
-    Verdict.FOREIGN,
-    Verdict.UNMAPPED,
-)
-"""One of these, and the stores are not consistent."""
-
-UNDECIDED = (Verdict.PENDING, Verdict.IN_FLIGHT)
-"""One of these, and they are not known to be."""
+__all__ = [
+    "UNDECIDED",
+    "WRONG",
+    "LedgerSide",
+    "RowState",
+    "SourceSide",
+    "TargetSide",
+    "Verdict",
+    "judge",
+    "plus",
+    "reasons_against",
+]
 
 
 @dataclass(frozen=True)
@@ -87,21 +67,30 @@ class LedgerSide:
     tombstone: int = -1
 
 
-def judge(source: SourceSide | None, target: TargetSide | None, ledger: LedgerSide | None = None) -> Verdict:
-    """First match wins. At least one side is there. `ledger`: None where the item type has none."""
+def judge(
+    source: SourceSide | None,
+    target: TargetSide | None,
+    ledger: LedgerSide | None = None,
+    equivalent: bool = False,
+) -> Verdict:
+    """First match wins. At least one side is there. `ledger`: None where the item type has none. `equivalent`: the
+    items are not equal, and all their differences are accepted ones."""
     if target is not None:
         if not target.mapped:
             return Verdict.UNMAPPED
         if target.version is None:
             return Verdict.FOREIGN
     if ledger is not None:
-        return _by_ledger(source, target, ledger.tombstone if target is None else target.version or 0, ledger)
+        stored = ledger.tombstone if target is None else target.version or 0
+        return _by_ledger(source, target, stored, ledger, equivalent)
     if target is not None and (target.version or 0) > (source.version if source else 0):
         return Verdict.AHEAD
-    return _at_rest(source, target)
+    return _at_rest(source, target, equivalent)
 
 
-def _by_ledger(source: SourceSide | None, target: TargetSide | None, stored: int, ledger: LedgerSide) -> Verdict:
+def _by_ledger(
+    source: SourceSide | None, target: TargetSide | None, stored: int, ledger: LedgerSide, equivalent: bool
+) -> Verdict:
     if stored >= ledger.next_epoch:
         return Verdict.AHEAD
     states = [state for state in (ledger.row, ledger.owner) if state is not None]
@@ -110,9 +99,9 @@ def _by_ledger(source: SourceSide | None, target: TargetSide | None, stored: int
         return Verdict.PENDING
     if owner is not None and stored > owner.version:
         return Verdict.IN_FLIGHT  # written after the snapshot, or by nobody of ours: the snapshot cannot tell
-    verdict = _at_rest(source, target)
-    if verdict in (Verdict.REJECTED, Verdict.MATCH):
-        return Verdict.MISMATCH if verdict is Verdict.MATCH and ledger.owner is not None else verdict
+    verdict = _at_rest(source, target, equivalent)
+    if verdict in (Verdict.REJECTED, Verdict.MATCH, Verdict.ACCEPTED):
+        return Verdict.MISMATCH if verdict is not Verdict.REJECTED and ledger.owner is not None else verdict
     if any(state.undelivered for state in states):
         return Verdict.PENDING
     if verdict is not Verdict.MISMATCH:
@@ -122,7 +111,7 @@ def _by_ledger(source: SourceSide | None, target: TargetSide | None, stored: int
     return Verdict.PENDING if ledger.marked else Verdict.MISMATCH
 
 
-def _at_rest(source: SourceSide | None, target: TargetSide | None) -> Verdict:
+def _at_rest(source: SourceSide | None, target: TargetSide | None, equivalent: bool) -> Verdict:
     """By content alone."""
     if source is None:
         return Verdict.EXTRA
@@ -130,18 +119,22 @@ def _at_rest(source: SourceSide | None, target: TargetSide | None) -> Verdict:
         return Verdict.REJECTED
     if target is None:
         return Verdict.MISSING
-    return Verdict.MATCH if source.digest == target.digest else Verdict.MISMATCH
+    if source.digest == target.digest:
+        return Verdict.MATCH
+    return Verdict.ACCEPTED if equivalent else Verdict.MISMATCH
 
 
 def plus(one: Verdicts, other: Verdicts) -> Verdicts:
     return Verdicts(**{name: getattr(one, name) + getattr(other, name) for name in Verdicts.model_fields})
 
 
-def reasons_against(verdicts: Verdicts, rejected_at_most: int) -> tuple[str, ...]:
+def reasons_against(verdicts: Verdicts, rejected_at_most: int, accepted_at_most: int | None = None) -> tuple[str, ...]:
     """Why the stores cannot be called consistent, in words; empty where they can."""
     reasons = [f"{getattr(verdicts, kind):,} {kind}" for kind in (*WRONG, *UNDECIDED) if getattr(verdicts, kind)]
     if verdicts.rejected > rejected_at_most:
         reasons.append(f"{verdicts.rejected:,} rejected, {rejected_at_most:,} allowed")
+    if accepted_at_most is not None and verdicts.accepted > accepted_at_most:
+        reasons.append(f"{verdicts.accepted:,} accepted, {accepted_at_most:,} allowed")
     if verdicts.total() == verdicts.rejected:
         reasons.append("nothing was compared")
     return tuple(reasons)

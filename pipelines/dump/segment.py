@@ -1,10 +1,11 @@
-"""One segment of one table: read, made records, and put in place as a whole."""
+"""One segment of one table, or one data file of its export: read, made records, and put in place as a whole."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -14,7 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipelines.items.record import RECORD_SCHEMA
 from pipelines.mapping.key_patterns import KeyMatcher
 from pipelines.mapping.plan import MigrationPlan
+from pipelines.target.budget import Allowance
 from pipelines.target.client import Address
+from pipelines.target.export_file import DataFile, items_of
+from pipelines.target.page_pace import PagePace
 from pipelines.target.record import target_record
 from pipelines.target.scan import READ_TIMEOUT_SECONDS, Scanner, WireItem
 from pipelines.target.wire import Wire
@@ -30,10 +34,13 @@ LONGEST_PART = 200  # characters; a file's name may have 255
 
 @dataclass(frozen=True)
 class Segment:
+    """`file`: of the table's export; None where the table itself is scanned."""
+
     table: str
     key_names: tuple[str, ...]
     number: int
     of: int
+    file: DataFile | None = None
 
     @property
     def part(self) -> str:
@@ -59,17 +66,20 @@ class SegmentCounts(BaseModel):
 
 @dataclass(frozen=True)
 class ReadSegment:
-    """The work of one task. `folder` is the dump's."""
+    """The work of one task. `folder` is the dump's. `allowance`: what it may consume; without it, what it can.
+    `item_bytes`: the average of each table that has one."""
 
     address: Address
     folder: Place
     plan: MigrationPlan
     buckets: int
     hold: Hold | None = None  # of the stage's lock
+    allowance: Allowance | None = None
+    item_bytes: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, segment: Segment) -> SegmentCounts:
-        """Returns at once where an earlier attempt has read the segment to its end. Raises LostLockError before the
-        files get their names."""
+        """Returns at once where an earlier attempt has read the segment to its end. Raises TargetError, and
+        LostLockError, before the files get their names."""
         done = counts_of(self.folder, segment)
         if done is not None:
             return done
@@ -78,12 +88,11 @@ class ReadSegment:
             remove_part(folder, segment.part, self.buckets)
         rows = _Rows(segment, KeyMatcher(self.plan), self.buckets)
         with (
-            Wire(self.address, 1, READ_TIMEOUT_SECONDS) as wire,
+            self._items(segment) as found,
             BucketWriter(records_folder, segment.part) as writer,
             BucketWriter(tombstones_folder, segment.part) as tombstones,
         ):
-            pages = Scanner(wire).pages(segment.table, segment.number, segment.of)
-            items = rows.of(chain.from_iterable(pages))
+            items = rows.of(found)
             while batch := list(islice(items, BATCH_ROWS)):
                 writer.write(_table(row for is_tombstone, row in batch if not is_tombstone))
                 tombstones.write(_table(row for is_tombstone, row in batch if is_tombstone))
@@ -92,6 +101,20 @@ class ReadSegment:
         counts = rows.counts()
         counts_place(self.folder, segment).write_atomically(counts.model_dump_json() + "\n")
         return counts
+
+    @contextmanager
+    def _items(self, segment: Segment) -> Iterator[Iterator[WireItem]]:
+        if segment.file is not None:
+            yield items_of(segment.file, segment.key_names)
+            return
+        with Wire(self.address, 1, READ_TIMEOUT_SECONDS) as wire:
+            pages = Scanner(wire, pace=self._pace(segment.table)).pages(segment.table, segment.number, segment.of)
+            yield chain.from_iterable(pages)
+
+    def _pace(self, table: str) -> PagePace | None:
+        if self.allowance is None:
+            return None
+        return PagePace(self.allowance.budget(), table, self.item_bytes.get(table))
 
 
 def counts_place(folder: Place, segment: Segment) -> Place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pipelines.mapping.catalog import Catalog, Relation, TableRef
+from pipelines.mapping.compile_compare import Comparisons
 from pipelines.mapping.compile_embed import Embeds
 from pipelines.mapping.compile_row import Rows
 from pipelines.mapping.compile_target import Targets
@@ -66,7 +67,15 @@ class _Compiler:
         root, index_keys = self.targets.index_keys(table, keys, root, path)
         self._check_types(scope)
         return ItemPlan(
-            name, item.table, keys, root, index_keys, frozenset(), key_sensitive=False, named_key=item.source_key
+            name,
+            item.table,
+            keys,
+            root,
+            index_keys,
+            frozenset(),
+            key_sensitive=False,
+            named_key=item.source_key,
+            compare=Comparisons(root, keys, (*path, "compare"), self.problems).equivalences(item.compare),
         )
 
     def _check_root(self, scope: Scope, item: Item) -> None:

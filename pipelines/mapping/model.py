@@ -93,6 +93,18 @@ def _zone(name: str) -> str:
         raise PydanticCustomError("zone", "not a time zone; write UTC, or Europe/Berlin") from None
 
 
+def _tolerance(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value <= 0:
+        raise PydanticCustomError("tolerance", "a number above 0 is wanted: by how much two values may differ")
+    return value
+
+
+def _coverage(value: object) -> object:
+    if value == "full" or (isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 < value <= 1):
+        return value
+    raise PydanticCustomError("coverage", "`full` is wanted, or a share above 0 and up to 1, 0.25")
+
+
 def _cron(line: str) -> str:
     if len(line.split()) != 5:
         raise PydanticCustomError("cron", "not a cron line; it has five fields, 0 2 * * *")
@@ -103,6 +115,16 @@ Constant = Annotated[
     StrictStr | StrictBool | StrictInt | Decimal,
     BeforeValidator(_constant),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+Tolerance = Annotated[
+    StrictInt | Decimal,
+    BeforeValidator(_tolerance),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+Coverage = Annotated[
+    Literal["full"] | StrictInt | Decimal,
+    BeforeValidator(_coverage),
+    WithJsonSchema({"anyOf": [{"const": "full"}, {"type": "number", "exclusiveMinimum": 0, "maximum": 1}]}),
 ]
 TypeName = Literal["S", "N", "B", "BOOL", "SS", "NS", "BS", "json", "text", "epoch_seconds", "epoch_millis", "date"]
 
@@ -127,12 +149,16 @@ class SourceTable(Model):
 
 
 class Compare(Model):
-    """Which differences `verify` accepts. Not supported yet."""
+    """Which differences a verification accepts. Attributes by their path, `lines.price`, without list indexes."""
 
-    ignore: Names = Field(default=(), description="Attributes that are not compared.")
-    unordered: Names = Field(default=(), description="Lists that are compared without their order.")
-    null_is_absent: Names = Field(default=(), description="Attributes where NULL and absent are the same.")
-    tolerance: dict[Name, Decimal | StrictInt] = Field(default={}, description="Numbers that may differ by so much.")
+    ignore: Names = Field(default=(), description="Attributes, or embed.attribute, that are not compared.")
+    unordered: Names = Field(default=(), description="Lists, or embed.list, that are compared without their order.")
+    null_is_absent: Names = Field(
+        default=(), description="Attributes, or embed.attribute, of which NULL on one side equals absent on the other."
+    )
+    tolerance: dict[Name, Tolerance] = Field(
+        default={}, description="Attribute, or embed.attribute: by how much its numbers may differ."
+    )
 
 
 class Body(Model):
@@ -180,12 +206,14 @@ class Item(Body):
         default=(), description="Columns that tell the root's rows apart, where it has no primary key: of a view."
     )
     version: Name | None = Field(default=None, description="Not supported yet: a column that versions the row.")
-    compare: Compare | None = Field(default=None, description="Not supported yet: differences that are accepted.")
+    compare: Compare = Field(default=Compare(), description="Differences that a verification accepts.")
 
 
 class Thresholds(Model):
     rejected: Count = Field(default=0, description="So many rejected rows do not make a verification fail.")
-    accepted: Count | None = Field(default=None, description="Not supported yet: so many accepted differences.")
+    accepted: Count | None = Field(
+        default=None, description="So many items may differ in an accepted way; without it, any number."
+    )
 
 
 class Checks(Model):
@@ -197,10 +225,22 @@ class Checks(Model):
     time_zone: Annotated[Name, AfterValidator(_zone)] = Field(
         default="UTC", description="The schedule's time zone, Europe/Berlin."
     )
-    settle_seconds: Count | None = Field(default=None, description="Not supported yet.")
-    rereads: Count | None = Field(default=None, description="Not supported yet.")
+    settle_seconds: Count = Field(
+        default=5, description="Without a ledger a difference counts once it has stood for so long."
+    )
+    rereads: Count = Field(
+        default=3, description="How often a difference that does not stand still is read again; then it is in flight."
+    )
     thresholds: Thresholds = Field(default=Thresholds(), description="What a verification lets pass.")
+    coverage: Coverage = Field(
+        default="full", description="The share of the buckets that must be compared: full, or 0.25."
+    )
     lag_limit_seconds: Count | None = Field(default=None, description="Not supported yet.")
+
+    @property
+    def least_coverage(self) -> Decimal:
+        """Of the buckets, above 0 and up to 1."""
+        return Decimal(1) if self.coverage == "full" else Decimal(self.coverage)
 
 
 class Retention(Model):
@@ -234,8 +274,8 @@ class Mapping(Model):
     def meaning_hash(self) -> str:
         """SHA-256, in hex, of all that decides the items: equal for two files that mean the same.
 
-        Layout, comments, the order of keys and written defaults do not count; nor do `checks` and `retention`,
-        which say when to compare, not what.
+        Layout, comments, the order of keys and written defaults do not count; nor do `compare`, `checks` and
+        `retention`, which say how and when to compare, not what.
         """
         meaning = {
             "migration": self.migration,
@@ -249,9 +289,11 @@ class Mapping(Model):
 
 def _meaning(body: Item | Embed, schema: str, inherited: Nulls) -> dict[str, Any]:
     nulls = body.nulls or inherited
-    own = {"source_key": body.source_key} if isinstance(body, Item) and body.source_key else {}
+    own: dict[str, Any] = {"compare": None} if isinstance(body, Item) else {}  # as in every hash since the first
+    if isinstance(body, Item) and body.source_key:
+        own["source_key"] = body.source_key
     return (
-        body.model_dump(mode="json", exclude={"embed", "from_", "set_", "source_key"})
+        body.model_dump(mode="json", exclude={"embed", "from_", "set_", "source_key", "compare"})
         | own
         | {
             "from": str(body.from_.ref(schema)),

@@ -10,11 +10,7 @@ from pipelines.mapping.origin import Path
 NOT_YET: tuple[tuple[str, ...], ...] = (
     ("retention",),
     ("items", "*", "version"),
-    ("items", "*", "compare"),
-    ("checks", "settle_seconds"),
-    ("checks", "rereads"),
     ("checks", "lag_limit_seconds"),
-    ("checks", "thresholds", "accepted"),
 )
 """Paths in the file; `*` is any name."""
 

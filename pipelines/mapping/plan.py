@@ -10,8 +10,9 @@ everything that decides an item's content is decided here, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from pipelines.items.source_type import Encoding, SourceType
@@ -190,6 +191,26 @@ class IndexKey:
     max_bytes: int  # 2,048 for a partition key, 1,024 for a sort key; the smaller where it is both
 
 
+AttributeNames = tuple[str, ...]
+"""The attribute names on the way from an item to a value; elements of a list have none of their own."""
+
+
+@dataclass(frozen=True)
+class Equivalences:
+    """`compare` of an item type: which differences are accepted, by the names that lead there."""
+
+    ignore: frozenset[AttributeNames] = frozenset()
+    unordered: frozenset[AttributeNames] = frozenset()
+    null_is_absent: frozenset[AttributeNames] = frozenset()
+    tolerance: Mapping[AttributeNames, Decimal] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.ignore or self.unordered or self.null_is_absent or self.tolerance)
+
+
+NO_EQUIVALENCES = Equivalences()
+
+
 @dataclass(frozen=True)
 class ItemPlan:
     """One item type. `source_key` names the columns that tell the root's rows apart, in key order: those that the
@@ -207,6 +228,7 @@ class ItemPlan:
     sensitive: frozenset[str]
     key_sensitive: bool
     named_key: tuple[str, ...] = ()
+    compare: Equivalences = NO_EQUIVALENCES
 
     @property
     def source_key(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from pipelines.errors import SourceError
 from pipelines.mapping.model import Mapping
-from pipelines.settings import required
+from pipelines.settings import optional, required
 from pipelines.source.address import SCHEMES, source_address
 from pipelines.source.login import CONNECT_SECONDS, login, open_session
 from pipelines.source.server_error import describe
@@ -24,6 +24,7 @@ __all__ = [
     "connection_string",
     "describe",
     "identity",
+    "known_source_url",
     "open_session",
     "pin_statement",
     "source_url",
@@ -51,6 +52,11 @@ def source_url(mapping: Mapping) -> str:
     url = required(name, "the source database, postgresql://user:password@host:port/database")
     check_url(url, name)
     return url
+
+
+def known_source_url(mapping: Mapping) -> str | None:
+    """As `source_url`; None where the variable is not set."""
+    return None if optional(mapping.source.url_env) is None else source_url(mapping)
 
 
 def check_url(url: str, name: str = "the source's URL") -> None:

@@ -1,4 +1,5 @@
-"""Items by source key with their versions, and whether an open mark reaches them: all of one snapshot (rule 6)."""
+"""Items by source key with their versions, whether these are delivered, and whether an open mark reaches the items: all
+of one snapshot (rule 6)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from pipelines.mapping.outcome import OnlineItem
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
 from pipelines.source.ledger.marks import open_marks
 from pipelines.source.ledger.state import LedgerState
-from pipelines.source.ledger.version import read_versions
+from pipelines.source.ledger.version import read_states
 from pipelines.source.online import read_items
 from pipelines.source.server_error import describe
 
@@ -36,10 +37,15 @@ def read_versioned(
         return found
     failed = None
     try:
-        versions = read_versions(connection, plan.name, item.name, [one.source_key for one in found])
-        marked = open_marks(connection, replace(plan, items=(item,))).get(item.name, frozenset())
+        wanted = [one.source_key for one in found]
+        states = read_states(connection, plan.name, item.name, wanted)
+        marked = open_marks(connection, replace(plan, items=(item,)), wanted).get(item.name, frozenset())
     except psycopg.Error as error:
         failed = describe(error.sqlstate)
     if failed is not None:
         raise SourceError(f"the ledger of {plan.name} could not be read: {failed}")
-    return [replace(one, version=versions[one.source_key], marked=one.source_key in marked) for one in found]
+    return [_versioned(one, *states[one.source_key], one.source_key in marked) for one in found]
+
+
+def _versioned(found: OnlineItem, version: int, undelivered: bool, marked: bool) -> OnlineItem:
+    return replace(found, version=version, undelivered=undelivered, marked=marked)

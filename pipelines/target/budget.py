@@ -1,8 +1,8 @@
-"""A run's write capacity: what is sent waits until the table's budget has room for it.
+"""A run's capacity, to write or to read: what is sent waits until the table's budget has room for it.
 
 Each table has a bucket that fills at the budget's rate and holds BURST_SECONDS of it. What is sent is taken out before,
-by the estimate of `charge`; the answer's ConsumedCapacity then sets it right. A bucket that is full lets an item pass
-that is dearer than it can hold, and is paid back before the next.
+by the estimate of `charge`, or of `page_pace`; the answer's ConsumedCapacity then sets it right. A bucket that is full
+lets an item pass that is dearer than it can hold, and is paid back before the next.
 
 DynamoDB may act at any time between a request and its answer. So no more is under way at once than UNDER_WAY_SECONDS of
 the budget, or one request: what comes late cannot come together with much else. Over any five seconds a table takes at
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.target.charge import Charge, Tariff
@@ -71,7 +71,7 @@ class Pace:
 
 
 class Budget:
-    """Of all tables that a process writes."""
+    """Of all tables that a process writes or reads."""
 
     def __init__(
         self, units_per_second: Mapping[str, float], tariffs: Mapping[str, Tariff], clock: Callable[[], float]
@@ -99,7 +99,11 @@ class Budget:
 
     def give_back(self, table: str, charge: Charge) -> None:
         """DynamoDB says that this was not written."""
-        self._paces[table].settle(charge.total, 0)
+        self.correct(table, charge, 0)
+
+    def correct(self, table: str, charge: Charge, consumed: float) -> None:
+        """What `charge` was taken for has really consumed this."""
+        self._paces[table].settle(charge.total, consumed)
 
     def settle(self, table: str, charge: Charge, answer: Answer | Refusal) -> None:
         """By the answer, where it tells; else the estimate stands, also for what was refused or got no answer.
@@ -112,7 +116,7 @@ class Budget:
             if answer.code in THROTTLED:
                 pace.slow_down()
         elif charge.own and not answer.document.get("UnprocessedItems"):  # what is only read is not charged
-            consumed = _consumed(answer.document, table)
+            consumed = consumed_units(answer.document, table)
             if consumed is not None and consumed >= charge.own:
                 pace.settle(charge.total, consumed)
 
@@ -124,7 +128,7 @@ class Allowance:
 
     run: str
     units_per_second: Mapping[str, float]
-    tariffs: Mapping[str, Tariff]
+    tariffs: Mapping[str, Tariff] = field(default_factory=dict)
 
     def budget(self) -> Budget:
         """This process's, which goes on from task to task: what one has used, the next has not."""
@@ -143,7 +147,8 @@ def asking(body: bytes) -> bytes:
     return body[:-1] + _ASK
 
 
-def _consumed(document: Mapping[str, Any], table: str) -> float | None:
+def consumed_units(document: Mapping[str, Any], table: str) -> float | None:
+    """As an answer tells; None where it does not."""
     told = document.get("ConsumedCapacity")
     for one in told if isinstance(told, list) else [told]:
         units = one.get("CapacityUnits") if isinstance(one, dict) and one.get("TableName") == table else None

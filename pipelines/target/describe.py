@@ -51,10 +51,11 @@ def identities(mapping: Mapping, client: DynamoDBClient) -> dict[str, str]:
     Not the endpoint's URL: one table can have several.
     """
     found = existing_tables(mapping, client)
-    return {name: _identity(description) for name, description in found.items() if description is not None}
+    return {name: identity(description) for name, description in found.items() if description is not None}
 
 
-def _identity(table: TableDescriptionTypeDef) -> str:
+def identity(table: TableDescriptionTypeDef) -> str:
+    """As in `identities`."""
     created = table.get("CreationDateTime")
     return f"{table.get('TableArn', '')} {table.get('TableId') or (created.isoformat() if created else '')}".strip()
 

@@ -39,7 +39,13 @@ _BAD_CREDENTIALS = frozenset(
         "MissingAuthenticationTokenException",
     }
 )
+UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented", "InvalidAction"})
+"""What endpoints say that have no such call."""
 _EXPIRED = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
+
+
+class PassingError(TargetError):
+    """The same call may well be answered a little later."""
 
 
 @contextmanager
@@ -52,6 +58,21 @@ def target_errors(client: DynamoDBClient, action: str, table: str | None = None)
         raise refusal(code, action, table, client.meta.endpoint_url) from None
     except BotoCoreError as error:
         raise no_answer(error, action, client.meta.endpoint_url) from None
+
+
+@contextmanager
+def passing_errors(client: DynamoDBClient, action: str, table: str | None = None) -> Iterator[None]:
+    """As `target_errors`; PassingError where waiting may help."""
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        known = refusal(code, action, table, client.meta.endpoint_url)
+        raise (PassingError(str(known)) if code in THROTTLED or status >= 500 else known) from None
+    except BotoCoreError as error:
+        text = str(no_answer(error, action, client.meta.endpoint_url))
+        raise (PassingError(text) if isinstance(error, aws.UNREACHABLE) else TargetError(text)) from None
 
 
 def refusal(code: str, action: str, table: str | None, endpoint: str) -> TargetError:

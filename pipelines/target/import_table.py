@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from pipelines.aws import UNREACHABLE
 from pipelines.errors import TargetError
 from pipelines.mapping.model import TargetTable
-from pipelines.target.failures import THROTTLED, no_answer, refusal
+from pipelines.target.failures import UNKNOWN_OPERATION, passing_errors
 from pipelines.target.import_objects import Compression
 from pipelines.target.table_creation import creation_parameters
 from pipelines.warehouse.s3_place import S3Place
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
 
 COMPLETED = "COMPLETED"
 _ENDED = frozenset({COMPLETED, "FAILED", "CANCELLED"})
-_NO_LISTING = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented", "InvalidAction"})
-
-
-class PassingError(TargetError):
-    """The same call may well be answered a little later."""
 
 
 class TooManyImportsError(TargetError):
@@ -116,7 +110,7 @@ def _listed(client: DynamoDBClient) -> Iterator[ImportSummaryTypeDef]:
             try:
                 page = client.list_imports() if token is None else client.list_imports(NextToken=token)
             except ClientError as error:
-                if _code(error) in _NO_LISTING or _code(error).isdecimal():  # an answer that is not DynamoDB's
+                if _code(error) in UNKNOWN_OPERATION or _code(error).isdecimal():  # an answer that is not DynamoDB's
                     return
                 raise
         yield from page.get("ImportSummaryList", [])
@@ -145,28 +139,20 @@ def _state(answer: ImportTableDescriptionTypeDef) -> ImportState:
 
 @contextmanager
 def _errors(client: DynamoDBClient, action: str, table: str | None) -> Iterator[None]:
-    endpoint = client.meta.endpoint_url
-    try:
-        yield
-    except ClientError as error:
-        code, known = _code(error), refusal(_code(error), action, table, endpoint)
-        if code == "ResourceInUseException":
-            raise TableTakenError(f"table {table}: there is one of this name already") from None
-        if code == "LimitExceededException" and action == "ImportTable":
-            raise TooManyImportsError(
-                f"table {table}: no import more can be begun now, for 50 can be under way in an account and region; "
-                "run again when others have ended"
-            ) from None
-        passing = code in THROTTLED or _status(error) >= 500
-        raise (PassingError(str(known)) if passing else known) from None
-    except BotoCoreError as error:
-        text = str(no_answer(error, action, endpoint))
-        raise (PassingError(text) if isinstance(error, UNREACHABLE) else TargetError(text)) from None
+    with passing_errors(client, action, table):
+        try:
+            yield
+        except ClientError as error:
+            code = _code(error)
+            if code == "ResourceInUseException":
+                raise TableTakenError(f"table {table}: there is one of this name already") from None
+            if code == "LimitExceededException" and action == "ImportTable":
+                raise TooManyImportsError(
+                    f"table {table}: no import more can be begun now, for 50 can be under way in an account and "
+                    "region; run again when others have ended"
+                ) from None
+            raise
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "unknown"))
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

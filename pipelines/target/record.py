@@ -39,6 +39,11 @@ class TargetRecord:
     is_tombstone: bool
     owner: str | None
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return _size(self.item)
+
     def row(self, item_type: str | None, table: str, buckets: int) -> dict[str, Any]:
         """A row of RECORD_SCHEMA."""
         return {
@@ -50,7 +55,7 @@ class TargetRecord:
             "item": self.item,
             "version": self.version,
             "digest": digest(self.item),
-            "size": _size(self.item),
+            "size": self.size,
         }
 
 

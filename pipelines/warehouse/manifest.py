@@ -129,9 +129,20 @@ class BackfillManifest(Manifest):
     failed: int
 
 
+class ExportOrigin(_Frozen):
+    """Which DynamoDB export a table was read from, and the time that it is of, by AWS's clock."""
+
+    arn: str
+    location: str
+    export_time: datetime
+    items: int
+
+
 class DumpManifest(Manifest):
+    """`started_at`: nothing in it is older; of an export that is its time less the minute by which it is fuzzy."""
+
     stage: str = "dump"
-    taken: str  # "scan"
+    taken: str  # "scan" or "export"
     snapshot_id: str  # whose catalog named the item types
     segments: int
     buckets: int
@@ -139,6 +150,7 @@ class DumpManifest(Manifest):
     items: int
     tombstones: int
     unmapped: int
+    exports: dict[str, ExportOrigin] = {}  # per DynamoDB table, where it was taken so
 
 
 class Verdicts(_Frozen):
@@ -163,7 +175,8 @@ class Verdicts(_Frozen):
 
 
 class DiffManifest(Manifest):
-    """source ∪ target = the sum of all verdicts."""
+    """source ∪ target = the sum of all verdicts. `judged_again`: differences of the snapshot's that were judged by
+    reading both sides again; `not_judged_again`: those whose verdict is the snapshot's alone, and why."""
 
     stage: str = "diff"
     snapshot_id: str
@@ -178,5 +191,8 @@ class DiffManifest(Manifest):
     verdicts: Verdicts
     item_types: dict[str, Verdicts]  # unmapped items under ""
     differences: int  # rows of the differences dataset
+    judged_again: int = 0
+    not_judged_again: int = 0
+    not_judged_because: str = ""
     consistent: bool
     reasons: tuple[str, ...]  # why it is not consistent; empty where it is

@@ -16,7 +16,12 @@ NAMES = sorted(module.name for module in pkgutil.iter_modules(tests.bench.__path
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all unless given")
-    parser.add_argument("--rows", type=int, metavar="N", help="rows of the snapshot's table, 2000000 unless given")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        metavar="N",
+        help="rows of the snapshot's table, 2000000 unless given, and records a side of the diff, 5000000",
+    )
     parser.add_argument("--minutes", type=float, metavar="N", help="a steady load for so long, and how capture grows")
     arguments = parser.parse_args()
     asked = {name: value for name in ("rows", "minutes") if (value := getattr(arguments, name)) is not None}

@@ -35,7 +35,7 @@ def measure(
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    samples = _Samples(process.pid) if sampled else None
+    samples = Samples(process.pid) if sampled else None
     out, err = process.communicate()
     seconds = time.perf_counter() - started
     if samples is not None:
@@ -53,7 +53,7 @@ def module(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", name, *arguments]
 
 
-class _Samples:
+class Samples:
     def __init__(self, root: int) -> None:
         self.peak_mb = 0.0
         self._root = root

@@ -1,4 +1,4 @@
-"""The report in a real Chromium with the network off: nothing requested, nothing logged, nothing too wide."""
+"""The pages in a real Chromium with the network off: nothing requested, nothing logged, nothing too wide."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from expectations.report import write_report
-from tests.on_disk import on_disk
-from tests.unit.expectations.finished_diff import RUN
+from pipelines.warehouse.manifest import Verdicts
+from tests.unit.expectations.finished_diff import RUN, FinishedDiff
+from tests.unit.expectations.history import Nights
+from tests.unit.expectations.hostile_diff import HOSTILE
 from tests.unit.expectations.rich_diff import RICH
 
 pytestmark = pytest.mark.browser
 
 CHROMIUM = Path("/usr/bin/chromium")
 DESKTOP, PHONE = 1280, 390
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+OVERVIEW = "index.html"
+REPORT = f"shop/reports/{RUN}"
 PAGES = (
-    "index.html",
-    "data_docs/index.html",
-    "data_docs/expectations/verdicts.html",
-    "data_docs/validations/verdicts/*/*/*.html",
-    "data_docs/validations/differences/*/*/*.html",
+    OVERVIEW,
+    f"{REPORT}/index.html",
+    f"{REPORT}/data_docs/index.html",
+    f"{REPORT}/data_docs/expectations/verdicts.html",
+    f"{REPORT}/data_docs/validations/verdicts/*/*/*.html",
+    f"{REPORT}/data_docs/validations/differences/*/*/*.html",
 )
+OWN_PAGES = (OVERVIEW, f"{REPORT}/index.html", f"hostile/reports/{RUN}/index.html")
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +54,19 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report's folder."""
-    return on_disk(write_report(RICH.write(tmp_path_factory.mktemp("report")), RUN).parent)
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its folder: `shop` with all of its report, and migrations that are consistent, hostile, unreadable and new."""
+    folder = tmp_path_factory.mktemp("report")
+    nights = Nights(folder / "warehouse")
+    nights.root.mkdir()
+    nights.migration("billing", FinishedDiff())
+    nights.migration("hostile", HOSTILE)
+    spoilt = nights.migration("spoilt", FinishedDiff(), reported=False)
+    (spoilt.diff("20261125T010000-0000000") / "manifest.json").write_atomically("{")
+    (nights.place / "new" / "snapshots" / "part").write_atomically("")
+    nights.runs("shop", *(Verdicts(match=900, stale=number % 7, pending=number % 5 == 0) for number in range(40)))
+    write_report(RICH.write(folder), RUN)
+    return nights.root
 
 
 @dataclass
@@ -67,10 +88,10 @@ class Visit:
 
 
 @contextmanager
-def visit(browser: Browser, path: Path, width: int, scheme: str) -> Iterator[Visit]:
+def visit(browser: Browser, path: Path, width: int, scheme: Scheme) -> Iterator[Visit]:
     context = browser.new_context(
         viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
+        color_scheme=scheme,
         offline=True,
     )
     try:
@@ -82,35 +103,53 @@ def visit(browser: Browser, path: Path, width: int, scheme: str) -> Iterator[Vis
 
 
 @pytest.mark.parametrize("pattern", PAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_a_page_stands_alone(browser: Browser, report: Path, pattern: str, width: int, scheme: str) -> None:
-    (path,) = report.glob(pattern)
-    with visit(browser, path, width, scheme) as visited:
+def test_a_page_stands_alone(browser: Browser, warehouse: Path, pattern: str) -> None:
+    (path,) = warehouse.glob(pattern)
+    with visit(browser, path, DESKTOP, "light") as visited:
+        for width, scheme in product((DESKTOP, PHONE), SCHEMES):
+            visited.page.set_viewport_size({"width": width, "height": 900})
+            visited.page.emulate_media(color_scheme=scheme)
+            assert visited.page.evaluate(TOO_WIDE) == 0, (width, scheme)
         assert visited.complaints == []
         assert [url for url in visited.requests if url != path.as_uri() and not url.startswith("data:")] == []
-        wide = visited.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide == 0
+
+
+@pytest.mark.parametrize("name", OWN_PAGES)
+def test_no_page_is_too_wide_with_all_of_it_open(browser: Browser, warehouse: Path, name: str) -> None:
+    with visit(browser, warehouse / name, PHONE, "light") as visited:
+        visited.page.evaluate(OPEN_ALL)
+        assert visited.page.evaluate(TOO_WIDE) == 0
+        assert visited.complaints == []
 
 
 @pytest.mark.parametrize("pattern", PAGES)
-def test_every_link_leads_somewhere(browser: Browser, report: Path, pattern: str) -> None:
-    (path,) = report.glob(pattern)
+def test_every_link_leads_somewhere(browser: Browser, warehouse: Path, pattern: str) -> None:
+    (path,) = warehouse.glob(pattern)
     with visit(browser, path, DESKTOP, "light") as visited:
         targets = visited.page.eval_on_selector_all("a[href]", "links => links.map(link => link.href.split('#')[0])")
-        assert targets
-        assert [url for url in targets if not Path(url.removeprefix("file://")).is_file()] == []
+        fragments = visited.page.evaluate(BROKEN_FRAGMENTS)
+    assert targets
+    assert [url for url in targets if not _is_there(Path(unquote(url.removeprefix("file://"))))] == []
+    assert fragments == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_stand_out_from_their_ground(browser: Browser, report: Path, scheme: str) -> None:
+def _is_there(path: Path) -> bool:
+    """A page, or the folder of a run's differences."""
+    return path.is_file() or (path.name == "differences" and any(path.glob("*.parquet")))
+
+
+@pytest.mark.parametrize("name", OWN_PAGES[:2])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_texts_stand_out_from_their_ground(browser: Browser, warehouse: Path, name: str, scheme: Scheme) -> None:
     """WCAG's contrast of 4.5 to 1, for every text of the page but the zeros, which step back on purpose."""
-    with visit(browser, report / "index.html", DESKTOP, scheme) as visited:
+    with visit(browser, warehouse / name, DESKTOP, scheme) as visited:
+        visited.page.evaluate(OPEN_ALL)
         assert visited.page.evaluate(LOW_CONTRAST) == []
 
 
-def test_the_keyboard_reaches_the_content_and_the_wide_tables(browser: Browser, report: Path) -> None:
-    with visit(browser, report / "index.html", PHONE, "light") as visited:
+@pytest.mark.parametrize("name", OWN_PAGES[:2])
+def test_the_keyboard_reaches_the_content_and_the_wide_tables(browser: Browser, warehouse: Path, name: str) -> None:
+    with visit(browser, warehouse / name, PHONE, "light") as visited:
         page = visited.page
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
@@ -120,6 +159,34 @@ def test_the_keyboard_reaches_the_content_and_the_wide_tables(browser: Browser, 
         assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
 
 
+def test_the_keyboard_opens_what_is_folded_and_shows_where_it_is(browser: Browser, warehouse: Path) -> None:
+    with visit(browser, warehouse / OVERVIEW, DESKTOP, "light") as visited:
+        page = visited.page
+        page.focus("details:not([open]) > summary")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.parentElement.open") is True
+
+
+@pytest.mark.parametrize("name", OWN_PAGES[:2])
+def test_print_shows_what_is_folded_on_white(browser: Browser, warehouse: Path, name: str) -> None:
+    with visit(browser, warehouse / name, DESKTOP, "dark") as visited:
+        page = visited.page
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.evaluate("document.querySelector('details > article, details > div').checkVisibility()") is True
+        assert page.evaluate("document.querySelector('.skip').offsetHeight") == 0
+
+
+OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+BROKEN_FRAGMENTS = """
+[...document.querySelectorAll("a[href^='#']")].map(link => link.getAttribute("href").slice(1))
+  .filter(id => !document.getElementById(id))
+"""
 LOW_CONTRAST = """
 () => {
   const parse = color => color.match(/[\\d.]+/g).map(Number);

@@ -77,6 +77,10 @@ def test_good_mapping(crossover: CommandLine) -> None:
     assert crossover("check", write(crossover, GOOD)).status == 0
 
 
+def test_a_sample_that_is_no_share(crossover: CommandLine) -> None:
+    refused(crossover("verify", write(crossover, GOOD), "--sample", "10%"), "--sample 10%: give a share above 0")
+
+
 def test_unreachable_database(crossover: CommandLine) -> None:
     url = "postgresql://me:secret-word@127.0.0.1:1/shop"
     finished = crossover("snapshot", write(crossover, GOOD), CROSSOVER_SOURCE_URL=url)

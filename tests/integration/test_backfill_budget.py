@@ -22,7 +22,6 @@ import pytest
 
 from pipelines import cli
 from pipelines.backfill import run, run_backfill
-from pipelines.backfill.capacity import Capacity, Wcu
 from pipelines.errors import TargetError, UsageError
 from pipelines.fanout import SparkFanOut, in_process
 from pipelines.items.bucket import bucket_of
@@ -33,6 +32,7 @@ from pipelines.mapping.load import parse_mapping
 from pipelines.migration import Migration
 from pipelines.spark import session
 from pipelines.tables import create_tables
+from pipelines.target.capacity import Capacity, Kind, Units
 from pipelines.target.client import dynamodb_client
 from pipelines.warehouse.dataset import BucketWriter
 from pipelines.warehouse.layout import MigrationFolder, write_manifest
@@ -174,7 +174,7 @@ def written(migration: Migration, mode: str, tasks: int, wcu: str, indexes: bool
     subprocess.run([sys.executable, "-c", CHILD, *arguments], check=True, timeout=300)
 
 
-def assert_kept(account: CapacityAccount, wcu: float, table: str = TABLE) -> int:
+def assert_kept(account: CapacityAccount, wcu: float, table: str = TABLE) -> float:
     """Over any five seconds a tenth more at most, or one item. Returns the most that was consumed in five seconds."""
     most = account.most_in_a_window(table)
     assert most <= 5 * wcu + max(0.1 * 5 * wcu, account.dearest(table))
@@ -258,7 +258,7 @@ def test_a_share_is_of_what_each_table_has(endpoint: CountingEndpoint, warehouse
     migration = prepared(endpoint, warehouse, indexes=True, billing="{read: 5, write: 1000}")
     client = dynamodb_client()
     client.update_table(TableName="other", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 80})
-    capacity = Capacity.of(Wcu.parse("50%"), migration.mapping, client)
+    capacity = Capacity.to_write(Units.parse("50%", Kind.WRITE), migration.mapping, client)
     assert capacity.units_per_second == {TABLE: 500, "other": 40}
 
 

@@ -27,7 +27,7 @@ from pipelines.errors import AccountsError, StageError, TargetError, UsageError,
 from pipelines.fanout import in_process
 from pipelines.migration import Migration
 from pipelines.tables import create_tables
-from pipelines.target import client, import_objects
+from pipelines.target import client, import_objects, polling
 from pipelines.target.client import dynamodb_client
 from pipelines.warehouse.layout import read_manifest
 from pipelines.warehouse.manifest import BackfillManifest
@@ -46,10 +46,10 @@ from pathlib import Path
 from pipelines.backfill import run_backfill
 from pipelines.backfill.importing import ImportOptions, imports, run
 from pipelines.fanout import in_process
-from pipelines.target import import_folder
+from pipelines.target import import_folder, polling
 from pipelines.target.backfill_run import BackfillFolder
 from tests.integration.test_backfill import opened
-imports.FIRST_PAUSE_SECONDS = 0.01
+polling.FIRST_PAUSE_SECONDS = 0.01
 points = {
     "objects": (import_folder.ImportFolder, "finish_objects"),
     "keep": (import_folder.ImportFolder, "keep_imports"),
@@ -76,7 +76,7 @@ run_backfill(opened(Path(sys.argv[1])), in_process, mode="import", importing=Imp
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(polling, "FIRST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -479,7 +479,7 @@ def test_passing_faults_make_no_difference(
 def test_an_endpoint_that_is_silent_for_long(
     migration: Migration, rows: Any, endpoint: ImportEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(polling, "PATIENCE_SECONDS", 0.0)
     endpoint.fault = lambda action, number: "ThrottlingException" if action == "DescribeImport" else None
     with pytest.raises(TargetError, match=r"throttled for too long .*; what was begun goes on in DynamoDB: run"):
         backfill(migration)

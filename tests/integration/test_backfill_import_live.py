@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.backfill import run_backfill
-from pipelines.backfill.importing import ImportOptions, imports
+from pipelines.backfill.importing import ImportOptions
 from pipelines.capture import install_capture, uninstall_capture
 from pipelines.diff import run_diff
 from pipelines.dump import dump_tables
@@ -19,6 +19,7 @@ from pipelines.errors import StageError, TargetError
 from pipelines.fanout import in_process
 from pipelines.source.ledger.backfills import begin_sweep
 from pipelines.tables import create_tables
+from pipelines.target import polling
 from pipelines.target.client import dynamodb_client
 from pipelines.warehouse.manifest import BackfillManifest
 from tests.captured_shop import captured
@@ -41,7 +42,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def endpoint(dynamodb_environment: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImportEndpoint]:
     boto3.client("s3").create_bucket(Bucket="imports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    monkeypatch.setattr(imports, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(polling, "FIRST_PAUSE_SECONDS", 0.01)
     with ImportEndpoint(dynamodb_environment, logs=False).serving() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url)
         yield endpoint

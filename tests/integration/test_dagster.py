@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+from dagster import RunStatusSensorDefinition
 
 from dagster_defs.backfill import PARTS
 from dagster_defs.definitions import definitions_of
@@ -75,6 +77,7 @@ def test_the_schedule_is_the_mappings(folder: Path) -> None:
     (schedule,) = definitions_of(find_migrations(folder)).schedules or []
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Europe/Zurich")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def test_a_broken_mapping_takes_nobody_down(folder: Path) -> None:
@@ -90,7 +93,12 @@ def test_a_broken_mapping_takes_nobody_down(folder: Path) -> None:
 def test_dagsters_own_check_of_the_definitions(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "dagster_defs.definitions"],
-        env={**os.environ, "CROSSOVER_MIGRATIONS": str(folder), "DAGSTER_HOME": str(folder)},
+        env={
+            **os.environ,
+            "CROSSOVER_MIGRATIONS": str(folder),
+            "CROSSOVER_ON_FAILURE": "true",
+            "DAGSTER_HOME": str(folder),
+        },
         cwd=folder,
         capture_output=True,
         text=True,
@@ -107,9 +115,18 @@ def notes(database_url: str, dynamodb_environment: str, warehouse: Path, monkeyp
         connection.execute("INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(1, 100) n")
 
 
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What CROSSOVER_ON_FAILURE's command was given; missing until then."""
+    path = tmp_path / "told.json"
+    monkeypatch.setenv("CROSSOVER_ON_FAILURE", f"tee '{path}'")
+    return path
+
+
 @pytest.mark.usefixtures("notes", "spark")
 @pytest.mark.filterwarnings("default")  # Great Expectations' own
-def test_backfill_verify_and_the_verdict(folder: Path) -> None:
+def test_backfill_verify_and_the_verdict(folder: Path, told: Path) -> None:
+    _, unequal = sensors_of(folder)
     definitions = definitions_of(find_migrations(folder))
     with dg.DagsterInstance.ephemeral() as instance:
         backfill = definitions.resolve_job_def("notes_backfill").execute_in_process(
@@ -120,25 +137,63 @@ def test_backfill_verify_and_the_verdict(folder: Path) -> None:
 
         verify = definitions.resolve_job_def("notes_verify")
         first = verify.execute_in_process(instance=instance)
-        assert [check.passed for check in first.get_asset_check_evaluations()] == [True]
+        assert outcome(first) == {"consistent": True, "note_consistent": True, "note_settled": True}
         assert numbers(first, "diff")["match"] == 100
+        unequal(sensor_context(instance, first))
+        assert not told.exists()
 
         client = dynamodb_client()
         client.delete_item(TableName="notes", Key={"pk": {"S": "NOTE#7"}})
         second = verify.execute_in_process(instance=instance)
-        (check,) = second.get_asset_check_evaluations()
-        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+        assert outcome(second) == {"consistent": False, "note_consistent": False, "note_settled": True}
+        (check,) = [one for one in second.get_asset_check_evaluations() if one.check_name == "note_consistent"]
+        assert check.severity is dg.AssetCheckSeverity.ERROR
+        assert (check.metadata["wrong"].value, check.metadata["missing"].value) == (1, 1)
+        page = str(check.metadata["report"].value)
+        assert "Not consistent" in Path(page.removeprefix("file://")).read_text()
         assert numbers(second, "diff")["missing"] == 1
+        unequal(sensor_context(instance, second))
+        assert json.loads(told.read_text()) == {
+            "event": "inconsistent",
+            "migration": "notes",
+            "job": "notes_verify",
+            "dagster_run_id": second.run_id,
+            "message": "1 missing",
+            "run_id": check.metadata["run_id"].value,
+            "report": page,
+        }
 
 
 @pytest.mark.usefixtures("notes")
-def test_a_user_error_fails_the_step_with_its_own_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_error_fails_the_step_with_its_own_line_and_is_told(
+    folder: Path, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CROSSOVER_SOURCE_URL", "mysql://somebody@127.0.0.1/shop")
     job = definitions_of(find_migrations(folder)).resolve_job_def("notes_verify")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)
         failures = [event for event in result.all_events if event.is_step_failure]
         assert "MySQL" in str(failures[0].step_failure_data.user_failure_data)
+        failed, _ = sensors_of(folder)
+        failed(sensor_context(instance, result).for_run_failure())
+    news = json.loads(told.read_text())
+    assert (news["event"], news["migration"], news["job"]) == ("failed", "notes", "notes_verify")
+    assert "MySQL" in news["message"] and "Traceback" not in news["message"]
+
+
+def sensors_of(folder: Path) -> list[RunStatusSensorDefinition]:
+    """That which tells of failures, and that which tells of unequal stores."""
+    sensors = list(definitions_of(find_migrations(folder)).sensors or [])
+    assert [one.default_status for one in sensors] == [dg.DefaultSensorStatus.RUNNING] * 2
+    return [one for one in sensors if isinstance(one, RunStatusSensorDefinition)]
+
+
+def sensor_context(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> dg.RunStatusSensorContext:
+    return dg.build_run_status_sensor_context("it", result.all_events[-1], instance, result.dagster_run)
+
+
+def outcome(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
 
 
 def numbers(result: dg.ExecuteInProcessResult, stage: str) -> dict[str, object]:

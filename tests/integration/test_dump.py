@@ -83,8 +83,8 @@ OURS = {"_v": {"N": "0"}}
 @pytest.fixture
 def client(dynamodb_environment: str) -> Iterator[DynamoDBClient]:
     with closing(dynamodb_client()) as client:
-        _create(client, "shop", pk="S", sk="S")
-        _create(client, "stock", product_id="N")
+        create(client, "shop", pk="S", sk="S")
+        create(client, "stock", product_id="N")
         yield client
 
 
@@ -95,7 +95,7 @@ def migration(tmp_path: Path, warehouse: Path) -> Migration:
     return migration
 
 
-def _create(client: DynamoDBClient, table: str, **keys: Any) -> None:
+def create(client: DynamoDBClient, table: str, **keys: Any) -> None:
     client.create_table(
         TableName=table,
         KeySchema=[
@@ -107,14 +107,14 @@ def _create(client: DynamoDBClient, table: str, **keys: Any) -> None:
     )
 
 
-def _key(customer: int, order: int | None = None) -> dict[str, Any]:
+def stored_key(customer: int, order: int | None = None) -> dict[str, Any]:
     return {
         "pk": {"S": f"CUSTOMER#{customer}"},
         "sk": {"S": "PROFILE" if order is None else f"ORDER#{order:010}"},
     }
 
 
-def _records(migration: Migration, dump_id: str) -> list[dict[str, Any]]:
+def records_of(migration: Migration, dump_id: str) -> list[dict[str, Any]]:
     rows = []
     for file in sorted((on_disk(migration.folder.dump(dump_id)) / "records").glob("bucket=*/*.parquet")):
         bucket = int(file.parent.name.removeprefix("bucket="))
@@ -124,8 +124,8 @@ def _records(migration: Migration, dump_id: str) -> list[dict[str, Any]]:
 
 def test_every_item_becomes_its_record(client: DynamoDBClient, migration: Migration) -> None:
     stored = {
-        "customer": ("shop", {**_key(1), **EVERY_TYPE}),
-        "order": ("shop", {**_key(1, 6), "total": {"N": "12.5"}}),
+        "customer": ("shop", {**stored_key(1), **EVERY_TYPE}),
+        "order": ("shop", {**stored_key(1, 6), "total": {"N": "12.5"}}),
         "stock": ("stock", {"product_id": {"N": "7"}, "count": {"N": "3"}}),
     }
     for name, item in stored.values():
@@ -133,7 +133,7 @@ def test_every_item_becomes_its_record(client: DynamoDBClient, migration: Migrat
     manifest = dump_tables(migration, in_process)
     assert (manifest.items, manifest.unmapped, manifest.tombstones) == (3, 0, 0)
     assert manifest.tables == {"shop": 2, "stock": 1}
-    records = _records(migration, manifest.id)
+    records = records_of(migration, manifest.id)
     assert len(records) == 3
     for record in records:
         name, item = stored[record["item_type"]]
@@ -154,26 +154,26 @@ def test_every_item_becomes_its_record(client: DynamoDBClient, migration: Migrat
 
 
 def test_unmapped_foreign_and_tombstones(client: DynamoDBClient, migration: Migration) -> None:
-    client.put_item(TableName="shop", Item={**_key(1)})
-    client.put_item(TableName="shop", Item={**_key(2), "_v": {"S": "odd"}})
-    client.put_item(TableName="shop", Item={**_key(3), "_v": {"N": "4"}})
-    client.put_item(TableName="shop", Item={**_key(4), "_v": {"N": "4"}, "_deleted": {"BOOL": True}})
+    client.put_item(TableName="shop", Item={**stored_key(1)})
+    client.put_item(TableName="shop", Item={**stored_key(2), "_v": {"S": "odd"}})
+    client.put_item(TableName="shop", Item={**stored_key(3), "_v": {"N": "4"}})
+    client.put_item(TableName="shop", Item={**stored_key(4), "_v": {"N": "4"}, "_deleted": {"BOOL": True}})
     client.put_item(TableName="shop", Item={"pk": {"S": "CUSTOMER#5"}, "sk": {"S": "ORDER#6"}, **OURS})
     manifest = dump_tables(migration, in_process)
     assert (manifest.items, manifest.unmapped, manifest.tombstones) == (4, 1, 1)
-    found = [(row["item_type"], row["version"], json.loads(row["item"])) for row in _records(migration, manifest.id)]
+    found = [(row["item_type"], row["version"], json.loads(row["item"])) for row in records_of(migration, manifest.id)]
     assert found == [
-        ("customer", None, _key(1)),
-        ("customer", None, _key(2)),
-        ("customer", 4, _key(3)),
+        ("customer", None, stored_key(1)),
+        ("customer", None, stored_key(2)),
+        ("customer", 4, stored_key(3)),
         (None, 0, {"pk": {"S": "CUSTOMER#5"}, "sk": {"S": "ORDER#6"}}),
     ]
 
 
 def test_numbers_that_dynamodb_would_refuse_do_not_end_the_dump(client: DynamoDBClient, migration: Migration) -> None:
     digits = "1" * 39
-    client.put_item(TableName="shop", Item={**_key(1), **OURS, "n": {"N": digits}, "m": {"N": "1.500"}})
-    records = _records(migration, dump_tables(migration, in_process).id)
+    client.put_item(TableName="shop", Item={**stored_key(1), **OURS, "n": {"N": digits}, "m": {"N": "1.500"}})
+    records = records_of(migration, dump_tables(migration, in_process).id)
     item = json.loads(records[0]["item"])
     assert Decimal(item["n"]["N"]) == Decimal(digits)
     assert item["m"] == {"N": "1.5"}
@@ -183,17 +183,17 @@ def test_numbers_that_dynamodb_would_refuse_do_not_end_the_dump(client: DynamoDB
 def test_any_number_of_segments_gives_the_same_items(
     client: DynamoDBClient, migration: Migration, segments: int
 ) -> None:
-    _fill(client, 40)
+    fill(client, 40)
     manifest = dump_tables(migration, in_process, segments=segments)
     assert manifest.segments == 2 * segments
-    assert [row["key"] for row in _records(migration, manifest.id)] == sorted(
-        canonical_item(_key(number)) for number in range(40)
+    assert [row["key"] for row in records_of(migration, manifest.id)] == sorted(
+        canonical_item(stored_key(number)) for number in range(40)
     )
 
 
 def test_pages_of_a_megabyte(client: DynamoDBClient, migration: Migration) -> None:
     for number in range(12):
-        client.put_item(TableName="shop", Item={**_key(number), **OURS, "fat": {"S": "x" * 300_000}})
+        client.put_item(TableName="shop", Item={**stored_key(number), **OURS, "fat": {"S": "x" * 300_000}})
     assert dump_tables(migration, in_process, segments=1).items == 12
 
 
@@ -204,7 +204,7 @@ class Killed(BaseException):
 def test_a_killed_dump_goes_on_where_it_was(
     client: DynamoDBClient, migration: Migration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _fill(client, 60)
+    fill(client, 60)
     whole = dump_tables(migration, in_process, segments=3)
     write = LocalPlace.write_atomically
     marked: list[str] = []
@@ -232,14 +232,14 @@ def test_a_killed_dump_goes_on_where_it_was(
     assert resumed.id == "d1"
     assert len(scanned) == 5  # of six segments, the one that was whole is not read again
     assert resumed.tables == whole.tables
-    assert _records(migration, "d1") == _records(migration, whole.id)
+    assert records_of(migration, "d1") == records_of(migration, whole.id)
     assert dump_tables(migration, in_process, segments=3, dump_id="d1") == resumed
 
 
 def test_files_of_a_killed_attempt_do_not_stay(
     client: DynamoDBClient, migration: Migration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _fill(client, 20)
+    fill(client, 20)
 
     write = LocalPlace.write_atomically
 
@@ -252,22 +252,22 @@ def test_files_of_a_killed_attempt_do_not_stay(
         patched.setattr(LocalPlace, "write_atomically", die)
         dump_tables(migration, in_process, segments=1, dump_id="d1")
     for number in range(1, 20):  # gone meanwhile, and with them most buckets of the segment
-        client.delete_item(TableName="shop", Key=_key(number))
+        client.delete_item(TableName="shop", Key=stored_key(number))
     manifest = dump_tables(migration, in_process, segments=1)
     assert (manifest.id, manifest.items) == ("d1", 1)
-    assert len(_records(migration, "d1")) == 1
+    assert len(records_of(migration, "d1")) == 1
 
 
 def test_an_unfinished_dump_older_than_a_backfill_is_left_alone(client: DynamoDBClient, migration: Migration) -> None:
-    _abandon(migration, "d1")
+    abandon(migration, "d1")
     (on_disk(migration.folder.root) / "backfills" / "b1").mkdir(parents=True)
     assert dump_tables(migration, in_process).id != "d1"
 
 
 def test_an_unfinished_dump_of_a_table_that_is_gone_is_left_alone(client: DynamoDBClient, migration: Migration) -> None:
-    _abandon(migration, "d1")
+    abandon(migration, "d1")
     client.delete_table(TableName="stock")
-    _create(client, "stock", product_id="N")
+    create(client, "stock", product_id="N")
     assert dump_tables(migration, in_process).id != "d1"
 
 
@@ -276,17 +276,17 @@ def test_a_table_may_have_any_name(client: DynamoDBClient, tmp_path: Path, wareh
     text = MAPPING.replace("migration: shop", "migration: odd").replace("    stock:\n", f"    {name}:\n")
     migration = open_migration(text.replace("table: stock", f"table: {name}"), tmp_path, warehouse)
     finish_snapshot(migration, "s1", *TABLES)
-    _create(client, name, product_id="N")
+    create(client, name, product_id="N")
     for number in range(5):
         client.put_item(TableName=name, Item={"product_id": {"N": str(number)}, **OURS})
     manifest = dump_tables(migration, in_process, segments=2)
     assert manifest.tables == {"shop": 0, name: 5}
-    assert len(_records(migration, manifest.id)) == 5
+    assert len(records_of(migration, manifest.id)) == 5
     assert manifest.unmapped == 0
 
 
 def test_an_unfinished_dump_is_not_gone_on_with_when_told_so(client: DynamoDBClient, migration: Migration) -> None:
-    _abandon(migration, "d1")
+    abandon(migration, "d1")
     assert dump_tables(migration, in_process, resume=False).id != "d1"
     assert dump_tables(migration, in_process).id == "d1"
 
@@ -321,17 +321,17 @@ def test_a_missing_table_is_told_before_anything_is_read(client: DynamoDBClient,
 
 def test_a_table_with_another_key_is_refused(client: DynamoDBClient, migration: Migration) -> None:
     client.delete_table(TableName="stock")
-    _create(client, "stock", id="N")
+    create(client, "stock", id="N")
     with pytest.raises(TargetError, match=r"its key is \(id\), the mapping says \(product_id\)"):
         dump_tables(migration, in_process)
 
 
-def _fill(client: DynamoDBClient, customers: int) -> None:
+def fill(client: DynamoDBClient, customers: int) -> None:
     for number in range(customers):
-        client.put_item(TableName="shop", Item={**_key(number), **OURS})
+        client.put_item(TableName="shop", Item={**stored_key(number), **OURS})
 
 
-def _abandon(migration: Migration, dump_id: str) -> None:
+def abandon(migration: Migration, dump_id: str) -> None:
     """A dump that died before its first segment was whole."""
 
     def die(*_: Any, **__: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.backfill.capacity import Capacity
+from pipelines.target.capacity import Capacity
 
 pytestmark = pytest.mark.unit
 

@@ -161,6 +161,36 @@ def test_rejects_up_to_their_threshold(rejected: int, allowed: int, reasons: tup
     assert reasons_against(Verdicts(match=1, rejected=rejected), allowed) == reasons
 
 
+@pytest.mark.parametrize(
+    ("target", "ledger", "verdict"),
+    [
+        (item(b"other"), None, "accepted"),
+        (item(), None, "match"),
+        (item(b"other", version=None), None, "foreign"),
+        (item(b"other", version=1), None, "ahead"),
+        (item(b"other", mapped=False), None, "unmapped"),
+        (other(105), known(), "accepted"),
+        (other(104), known(undelivered=True), "accepted"),  # as a match: older, and as good as equal
+        (other(105), known(mark=True), "accepted"),
+        (other(106), known(), "in_flight"),
+        (other(150), known(owner=RowState(150, False)), "mismatch"),
+        (other(150), known(undelivered=True, owner=RowState(150, False)), "pending"),
+    ],
+)
+def test_equivalent_items_are_accepted_where_equal_ones_match(
+    target: TargetSide, ledger: LedgerSide | None, verdict: str
+) -> None:
+    source = SourceSide(b"same", 0 if ledger is None else 105)
+    assert judge(source, target, ledger, equivalent=True) == verdict
+
+
+@pytest.mark.parametrize(
+    ("accepted", "allowed", "reasons"), [(2, 2, ()), (3, 2, ("3 accepted, 2 allowed",)), (9_999, None, ())]
+)
+def test_accepted_ones_up_to_their_threshold(accepted: int, allowed: int | None, reasons: tuple[str, ...]) -> None:
+    assert reasons_against(Verdicts(match=1, accepted=accepted), 0, allowed) == reasons
+
+
 def test_nothing_compared_is_no_success() -> None:
     assert reasons_against(Verdicts(), 0) == ("nothing was compared",)
     assert reasons_against(Verdicts(rejected=1), 5) == ("nothing was compared",)

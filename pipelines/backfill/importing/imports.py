@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, TextIO
 
 from pipelines.errors import TargetError
 from pipelines.mapping.model import Mapping as MigrationMapping
-from pipelines.progress import tell
+from pipelines.progress import rewrite_line, tell
 from pipelines.target.describe import describe
+from pipelines.target.failures import PassingError
 from pipelines.target.import_folder import AskedImport, ImportFolder, ImportPlan
 from pipelines.target.import_objects import Compression
 from pipelines.target.import_table import (
     ImportState,
-    PassingError,
     TableTakenError,
     TooManyImportsError,
     describe_import,
     find_import,
     start_import,
 )
+from pipelines.target.polling import poll
 from pipelines.warehouse.hold import require_hold
 from pipelines.warehouse.s3_place import S3Place
 
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy_boto3_dynamodb import DynamoDBClient
-
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 30.0  # DescribeImport throttles those who ask often
-PATIENCE_SECONDS = 900.0
 
 
 @dataclass
@@ -98,20 +95,14 @@ class Imports:
 
     def _await(self, waiting: Waiting) -> dict[str, ImportState]:
         states: dict[str, ImportState] = {}
-        seconds, heard = FIRST_PAUSE_SECONDS, self.clock()
-        while True:
-            try:
-                self._ask(states)
-                self._look(states)
-                heard = self.clock()
-            except PassingError:
-                if self.clock() - heard > PATIENCE_SECONDS:
-                    raise
-            waiting.show(states)
-            if not self.needed() and not self._under_way(states):
-                return states
-            self.pause(seconds)
-            seconds = min(seconds * 1.5, LONGEST_PAUSE_SECONDS)
+
+        def look() -> bool:
+            self._ask(states)
+            self._look(states)
+            return not self.needed() and not self._under_way(states)
+
+        poll(look, lambda: waiting.show(states), self.pause, self.clock)
+        return states
 
     def _ask(self, states: Mapping[str, ImportState]) -> None:
         """For all that were not; what is too many for now waits until another of ours has ended."""
@@ -189,9 +180,7 @@ class Waiting:
         self.started = self.clock()
 
     def show(self, states: Mapping[str, ImportState]) -> None:
-        if self.stream.isatty():
-            self.stream.write(f"\r\x1b[K{self.line(list(states.values()), self.clock() - self.started)}")
-            self.stream.flush()
+        rewrite_line(self.line(list(states.values()), self.clock() - self.started), self.stream)
 
     def line(self, states: Sequence[ImportState], seconds: float) -> str:
         """AWS counts only once an import has ended: until something is counted there is no rate and nothing left."""
@@ -205,9 +194,7 @@ class Waiting:
         return f"{text}, {done:,} of {self.total:,} items, {rate:,.0f}/s, {left} left"
 
     def end(self) -> None:
-        if self.stream.isatty():
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
+        rewrite_line("", self.stream)
 
 
 def _minutes(seconds: float) -> str:

@@ -8,7 +8,7 @@ from pipelines.errors import StageError, UsageError
 from pipelines.migration import Migration
 from pipelines.target.import_folder import ImportPlan
 from pipelines.target.import_objects import Compression
-from pipelines.warehouse.place import Place
+from pipelines.target.s3_target import s3_target
 from pipelines.warehouse.s3_place import S3Place
 
 
@@ -36,18 +36,13 @@ class ImportOptions:
 
     def target(self, migration: Migration, run_id: str) -> S3Place:
         """The folder of all objects of a run. Raises UsageError where that is not in S3."""
-        if self.s3 is not None:
-            place = Place.of(self.s3)
-            if not isinstance(place, S3Place):
-                raise UsageError(f"--s3 {self.s3}: an import reads from S3; give s3://bucket/prefix")
-            return place / migration.mapping.migration / run_id
-        folder = migration.folder.backfill(run_id)
-        if not isinstance(folder, S3Place):
-            raise UsageError(
-                "--mode import: DynamoDB reads the items from S3, and the warehouse is on a disk; "
-                "say where they can lie by --s3 s3://bucket/prefix"
-            )
-        return folder / "import"
+        return s3_target(
+            self.s3,
+            migration.folder.backfill(run_id),
+            "import",
+            "an import reads from S3",
+            "--mode import: DynamoDB reads the items from S3",
+        )
 
     def require_planned(self, migration: Migration, run_id: str, plan: ImportPlan) -> None:
         """Raises StageError where an unfinished run was begun with others."""

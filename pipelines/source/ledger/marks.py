@@ -7,7 +7,7 @@ a line that another transaction inserts at the same time would be seen by neithe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -63,16 +63,25 @@ def expand_marks(connection: Connection[TupleRow], plan: MigrationPlan, most: in
     raise SourceError(f"the marks of {plan.name} could not be expanded: {failed}")
 
 
-def open_marks(connection: Connection[TupleRow], plan: MigrationPlan) -> dict[str, frozenset[str]]:
-    """The source keys that marks reach which this connection's transaction sees, by item type. One snapshot: the
-    caller's transaction is REPEATABLE READ."""
-    query = sql.SQL("SELECT item_type, path, old_link, new_link FROM {} WHERE migration = {}")
-    marks = _marks(connection.execute(query.format(MARK, Literal(plan.name))))
+def open_marks(
+    connection: Connection[TupleRow], plan: MigrationPlan, among: Sequence[str] | None = None
+) -> dict[str, frozenset[str]]:
+    """The source keys that marks reach which this connection's transaction sees, by item type; only those `among`
+    these, where they are given. One snapshot: the caller's transaction is REPEATABLE READ."""
+    rows = sql.SQL("SELECT item_type, path, old_link, new_link FROM {} WHERE migration = {}")
+    marks = _marks(connection.execute(rows.format(MARK, Literal(plan.name))))
     reached: dict[str, set[str]] = {}
     for item, roots in _queries(plan, marks):
-        keys = (key for (key,) in connection.execute(roots) if key is not None)
+        query = roots if among is None else _among(roots, among)
+        keys = (key for (key,) in connection.execute(query) if key is not None)
         reached.setdefault(item.name, set()).update(keys)
     return {name: frozenset(keys) for name, keys in reached.items()}
+
+
+def _among(roots: Composed, source_keys: Sequence[str]) -> Composed:
+    """A mark can reach more items than have room here."""
+    query = sql.SQL("SELECT source_key FROM ({}) AS reached WHERE source_key = ANY ({}::pg_catalog.text[])")
+    return query.format(roots, Literal(list(source_keys)))
 
 
 def _take(connection: Connection[TupleRow], migration: str, most: int) -> list[OpenMark]:

@@ -28,14 +28,25 @@ def read_versions(
 ) -> dict[str, int]:
     """Of these source keys, in the transaction's snapshot."""
     found = connection.execute(versions_of_keys(migration, item_type, source_keys)).fetchall()
-    return {source_key: int(version) for source_key, version in found}
+    return {source_key: int(version) for source_key, version, _ in found}
+
+
+def read_states(
+    connection: Connection[TupleRow], migration: str, item_type: str, source_keys: Sequence[str]
+) -> dict[str, tuple[int, bool]]:
+    """Version, and whether it is undelivered, of these source keys, in the transaction's snapshot."""
+    found = connection.execute(versions_of_keys(migration, item_type, source_keys)).fetchall()
+    return {source_key: (int(version), undelivered) for source_key, version, undelivered in found}
 
 
 def versions_of_keys(migration: str, item_type: str, source_keys: Sequence[str]) -> Composed:
-    """`SELECT source_key, version`, a row for each key. The log is read once, whatever the number of keys."""
+    """`SELECT source_key, version, undelivered`, a row for each key. The log is read once, whatever the number of
+    keys."""
     logged = log_rows("l.source_key, pg_catalog.count(*) AS rows", migration, item_type, source_keys)
     return sql.SQL(
-        "SELECT k.source_key, {version} + coalesce(i.base, 0) + coalesce(logged.rows, 0) AS version"
+        "SELECT k.source_key, {version} + coalesce(i.base, 0) + coalesce(logged.rows, 0) AS version,"
+        " (i.source_key IS NOT NULL OR logged.rows IS NOT NULL)"
+        " AND coalesce(i.delivered, -1) < {version} + coalesce(i.base, 0) + coalesce(logged.rows, 0) AS undelivered"
         ' FROM (SELECT DISTINCT key COLLATE "C" AS source_key FROM unnest({keys}::text[]) AS key) AS k'
         " LEFT JOIN ({logged} GROUP BY l.source_key) AS logged ON logged.source_key = k.source_key"
         " LEFT JOIN {item} i ON i.migration = {migration} AND i.item_type = {item_type}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from pipelines.errors import SourceError
+from pipelines.progress import rewrite_line
 from pipelines.source.rds_export.client import PassingError, RdsClient
 from pipelines.source.rds_export.task import COMPLETE, ENDED_BADLY, ExportTask, describe_task
 from pipelines.source.rds_export.words import in_one_line
@@ -30,9 +31,7 @@ class Waiting:
     def show(self, task: ExportTask, seconds: float) -> None:
         if self.first_percent is None and task.percent > 0:
             self.first_percent, self.first_seconds = task.percent, seconds
-        if self.stream.isatty():
-            self.stream.write(f"\r\x1b[K{self.line(task, seconds)}")
-            self.stream.flush()
+        rewrite_line(self.line(task, seconds), self.stream)
 
     def line(self, task: ExportTask, seconds: float) -> str:
         """The time that remains is judged by the pace since the first percent: before that, RDS restores."""
@@ -43,9 +42,7 @@ class Waiting:
         return f"{text}, about {max(1, round((100 - task.percent) * pace / 60))} min left"
 
     def end(self) -> None:
-        if self.stream.isatty():
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
+        rewrite_line("", self.stream)
 
 
 def await_task(

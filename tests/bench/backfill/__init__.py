@@ -8,14 +8,11 @@ in Spark and in Parquet, is not in it, for nobody.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.bench.backfill.said import Sent, Served
 from tests.bench.measure import measure, module
+from tests.bench.stubbed import stubbed
 from tests.bench.table import ratio, render
 
 SIZES = (500, 4_000)
@@ -59,23 +56,11 @@ def run() -> str:
 
 def _speed(way: Way, size: int) -> float:
     items = way.items * 500 // size if way.client == "by_crossover" else way.items * 1_000 // (500 + size)
-    with _stub(way.partiql) as (url, served):
+    stub = module("tests.bench.backfill.stub", *([] if way.partiql else ["--no-partiql"]))
+    with stubbed(stub) as (url, served):
         client = module(f"tests.bench.backfill.{way.client}", way.how, url, str(items), str(size))
         sent = Sent(**json.loads(measure(way.name, client).said))
     found = Served(**json.loads(served[0]))
     if found.wrong or found.items != items or sent.items != items or not found.sampled:
         raise RuntimeError(f"{way.name}: {items:,} items to be sent, {sent}, {found}")
     return sent.items / sent.cpu_seconds
-
-
-@contextmanager
-def _stub(partiql: bool) -> Iterator[tuple[str, list[str]]]:
-    """Its URL and, after the block, what it has served."""
-    command = module("tests.bench.backfill.stub", *([] if partiql else ["--no-partiql"]))
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
-    assert process.stdout is not None
-    served: list[str] = []
-    try:
-        yield process.stdout.readline().strip(), served
-    finally:
-        served.append(process.communicate()[0])

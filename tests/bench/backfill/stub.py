@@ -123,7 +123,10 @@ async def serve(stub: Stub) -> None:
 
 
 def main() -> None:
-    stub = Stub(partiql="--no-partiql" not in sys.argv)
+    run(Stub(partiql="--no-partiql" not in sys.argv))
+
+
+def run(stub: Stub) -> None:
     asyncio.run(serve(stub))
     say(stub.served())
 

@@ -100,7 +100,13 @@ class Difference:
             "source_size": self.source_size,
             "target_size": self.target_size,
             "paths": [
-                {"path": path, "kind": kind, "source": shortened(source), "target": shortened(target)}
+                {
+                    "path": path,
+                    "kind": kind,
+                    "source": shortened(source),
+                    "target": shortened(target),
+                    "accepted_by": ["tolerance"] if self.verdict == "accepted" else [],
+                }
                 for path, kind, source, target in self.paths
             ],
             "more_paths": self.more_paths,
@@ -161,7 +167,12 @@ class FinishedDiff:
 
     def _summary(self) -> DiffSummary:
         counts = Counter(
-            (one.item_type or "", PathDifference(path, PathKind(kind), None, None).general, kind)
+            (
+                one.item_type or "",
+                PathDifference(path, PathKind(kind), None, None).general,
+                kind,
+                one.verdict == "accepted",
+            )
             for one in self.differences
             for path, kind, _, _ in one.paths
         )
@@ -169,8 +180,10 @@ class FinishedDiff:
             migration="shop",
             run_id=RUN,
             attributes=tuple(
-                AttributeCount(item_type=item_type, path=path, kind=PathKind(kind), count=count)
-                for (item_type, path, kind), count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+                AttributeCount(item_type=item_type, path=path, kind=PathKind(kind), count=count, accepted=accepted)
+                for (item_type, path, kind, accepted), count in sorted(
+                    counts.items(), key=lambda one: (-one[1], one[0])
+                )
             ),
             other_attributes=sum(one.more_paths for one in self.differences),
             **{name: value for name, value in self._diff().items() if name in DiffSummary.model_fields},

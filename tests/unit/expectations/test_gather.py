@@ -6,6 +6,7 @@ import pytest
 
 from expectations.differences import SAMPLES_PER_VERDICT
 from expectations.gather import gather_report
+from expectations.samples import PATHS_PER_SAMPLE
 from pipelines.errors import StageError, WarehouseError
 from pipelines.migration import Migration
 from tests.on_disk import on_disk
@@ -114,3 +115,30 @@ def _folder(parent: Path, name: str) -> Path:
     folder = parent / name
     folder.mkdir()
     return folder
+
+
+def test_what_the_mapping_accepts_says_by_which_rule(tmp_path: Path) -> None:
+    path = ("score", "value", '{"N":"1"}', '{"N":"1.0004"}')
+    data = gather_report(
+        FinishedDiff(()).planted(Difference("accepted", order_key(7), paths=(path,))).write(tmp_path), RUN
+    )
+    (sample,) = data.samples
+    assert [one.accepted_by for one in sample.paths] == [("tolerance",)]
+    assert [one.accepted for one in data.path_counts] == [True]
+
+
+def test_differences_that_were_not_judged_again_are_not_checked(tmp_path: Path) -> None:
+    more = {"judged_again": 2, "not_judged_again": 3, "not_judged_because": "the source is away"}
+    data = gather_report(FinishedDiff(more=more).write(tmp_path), RUN)
+    told = {one.what: one.why for one in data.unchecked}
+    assert told["3 differences not judged again"].endswith("alone: the source is away.")
+    assert "Writes under way" not in told
+    assert data.judged_again == 2
+
+
+def test_paths_of_a_sample_are_bounded_and_counted(tmp_path: Path) -> None:
+    paths = tuple((f"attribute_{number}", "value", '{"N":"1"}', '{"N":"2"}') for number in range(200))
+    planted = Difference("mismatch", order_key(7), paths=paths, more_paths=9)
+    (sample,) = gather_report(FinishedDiff(()).planted(planted).write(tmp_path), RUN).samples
+    assert len(sample.paths) == PATHS_PER_SAMPLE
+    assert len(sample.paths) + sample.more_paths == 209

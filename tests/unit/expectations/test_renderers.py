@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,16 +10,16 @@ import pytest
 
 from expectations.gather import gather_report
 from expectations.render_html import render_html
-from expectations.render_json import render_json
+from expectations.render_json import parse_json, render_json
 from expectations.render_text import render_text
 from expectations.report_data import ReportData
 from tests.unit.expectations.finished_diff import RUN, FinishedDiff
+from tests.unit.expectations.page import Page
 from tests.unit.expectations.rich_diff import RICH, SECRET_KEY
 
 pytestmark = pytest.mark.unit
 
 GOLDEN = Path(__file__).parent / "golden"
-VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 def data_of(diff: FinishedDiff, folder: Path) -> ReportData:
@@ -30,36 +29,8 @@ def data_of(diff: FinishedDiff, folder: Path) -> ReportData:
         mapping_hash="5ca1ab1e" * 8,
         differences_folder="/warehouse/differences",
         rejects_folder="/warehouse/rejects",
+        repair_command=data.repair_command and f"crossover repair /migrations/shop.yaml --run {RUN}",
     )
-
-
-class Page(HTMLParser):
-    """Fails where elements are not closed in order; keeps what a test asks for."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"<{tag}> has an attribute twice"
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.mark.parametrize(("name", "diff"), [("inconsistent", RICH), ("consistent", FinishedDiff())])
@@ -123,6 +94,21 @@ def test_json_says_the_same(tmp_path: Path) -> None:
     assert document["consistent"] is False
     assert document["samples"][0]["key"] == data.samples[0].key
     assert document["stages"][0]["started_at"] == "2026-11-24T08:50:00+00:00"
+
+
+@pytest.mark.parametrize("diff", [RICH, FinishedDiff()])
+def test_json_is_read_back_as_it_was(diff: FinishedDiff, tmp_path: Path) -> None:
+    data = data_of(diff, tmp_path)
+    document = json.loads(render_json(data)) | {"something": "newer"}
+    assert parse_json(json.dumps(document)) == data
+
+
+def test_json_that_lacks_something_is_refused(tmp_path: Path) -> None:
+    document = json.loads(render_json(data_of(RICH, tmp_path)))
+    del document["verdicts"]
+    for text in ("{", "[]", json.dumps(document)):
+        with pytest.raises(ValueError):
+            parse_json(text)
 
 
 def test_a_difference_marks_what_differs(tmp_path: Path) -> None:

@@ -87,7 +87,11 @@ def test_what_is_no_mapping(text: str, words: str) -> None:
         (", embed: {e: {from: t, on: {a: b}, as: map, hidden: yes}}", "`yes` is neither true nor false"),
         (", embed: {e: {from: t, on: {a: b}, as: list, table: x}}", "embed.e.table: no such key"),
         (", version: v", "items.a.version: not supported yet"),
-        (", compare: {ignore: [x]}", "items.a.compare: not supported yet"),
+        (", compare: {tolerance: {x: -0.1}}", "items.a.compare.tolerance.x: `-0.1`: a number above 0 is wanted"),
+        (", compare: {tolerance: {x: 0}}", "items.a.compare.tolerance.x: `0`: a number above 0 is wanted"),
+        (", compare: {tolerance: {x: '1'}}", "items.a.compare.tolerance.x: `1`: a number above 0 is wanted"),
+        (", compare: {ignored: [x]}", "items.a.compare.ignored: no such key (did you mean `ignore`?)"),
+        (", compare: {ignore: x}", "items.a.compare.ignore: `x` is no list; write [a, b]"),
     ],
 )
 def test_one_problem_with_its_line(rest: str, words: str) -> None:
@@ -101,10 +105,11 @@ def test_one_problem_with_its_line(rest: str, words: str) -> None:
     ("text", "words"),
     [
         ("retention: {snapshots: 7}\n", "m.yaml:5: retention: not supported yet"),
-        ("checks: {rereads: 3}\n", "checks.rereads: not supported yet"),
-        ("checks: {settle_seconds: 3}\n", "checks.settle_seconds: not supported yet"),
         ("checks: {lag_limit_seconds: 3}\n", "checks.lag_limit_seconds: not supported yet"),
-        ("checks: {thresholds: {accepted: 3}}\n", "checks.thresholds.accepted: not supported yet"),
+        ("checks: {thresholds: {accepted: -3}}\n", "checks.thresholds.accepted: `-3` is too small"),
+        ("checks: {coverage: 0}\n", "checks.coverage: `0`: `full` is wanted, or a share above 0 and up to 1"),
+        ("checks: {coverage: 1.01}\n", "checks.coverage: `1.01`: `full` is wanted"),
+        ("checks: {coverage: all}\n", "checks.coverage: `all`: `full` is wanted"),
         ("checks: {thresholds: {rejected: -1}}\n", "`-1` is too small"),
         ("checks: {schedule: nightly}\n", "checks.schedule: `nightly`: not a cron line; it has five fields"),
         ("checks: {time_zone: Mars/Base}\n", "checks.time_zone: `Mars/Base`: not a time zone; write UTC"),
@@ -167,6 +172,8 @@ def test_defaults() -> None:
     assert mapping.source.url_env == "CROSSOVER_SOURCE_URL"
     assert mapping.target.tables["shop"].billing == "on_demand"
     assert mapping.checks.thresholds.rejected == 0
+    assert mapping.checks.thresholds.accepted is None
+    assert mapping.checks.least_coverage == 1
     assert mapping.origin.line(("items", "a", "key", "pk")) == 4
 
 
@@ -204,6 +211,7 @@ def test_the_hash_is_of_the_meaning() -> None:
     assert parse_mapping(SAME, "other.yaml").meaning_hash() == small().meaning_hash()
     assert small(", exclude: [a, b]").meaning_hash() == small(", exclude: [b, a]").meaning_hash()
     assert small(", set: {a: 1.0}").meaning_hash() == small(", set: {a: 1}").meaning_hash()
+    assert small(", compare: {ignore: [a], tolerance: {b: 1}}").meaning_hash() == small().meaning_hash()
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from botocore.stub import Stubber
 from pipelines.errors import TargetError
 from pipelines.mapping.load import parse_mapping
 from pipelines.target.client import dynamodb_client
+from pipelines.target.failures import PassingError
 from pipelines.target.import_log import read_log
 from pipelines.target.import_objects import Compression
 from pipelines.target.import_table import (
     ImportState,
-    PassingError,
     TableTakenError,
     TooManyImportsError,
     describe_import,

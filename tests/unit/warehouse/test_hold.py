@@ -128,7 +128,7 @@ def test_a_bucket_under_way_is_not_closed(root: Place, monkeypatch: pytest.Monke
 
 def test_a_segment_under_way_is_not_closed(root: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     class Pages:
-        def __init__(self, _wire: object) -> None:
+        def __init__(self, _wire: object, **_: object) -> None:
             steal(root)
 
         def pages(self, *_: object) -> Iterator[list[Any]]:

@@ -1,0 +1,151 @@
+"""All differences of a comparison judged again, where the source can be read: in threads of this process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from time import sleep
+
+from pipelines.diff.account import BucketAccount
+from pipelines.diff.judged_bucket import JudgeBucket
+from pipelines.errors import CrossoverError
+from pipelines.judging.judge import Judge
+from pipelines.judging.opened import opened_judge
+from pipelines.migration import Migration
+from pipelines.progress import Progress
+from pipelines.source.connect import identity, known_source_url
+from pipelines.warehouse.manifest import SnapshotManifest
+
+JUDGES = 4
+EACH_JUDGES = 1_000  # differences at least: opening one reads the source's catalogue
+JUDGE_AT_MOST = 100_000
+"""Differences of a run, unless asked for otherwise."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """`url`: the source's. `at_most`: so many differences of the run are judged again."""
+
+    url: str
+    at_most: int = JUDGE_AT_MOST
+
+    @classmethod
+    def where_known(cls, migration: Migration, at_most: int = JUDGE_AT_MOST) -> Again | None:
+        """None where the source's URL is not set. Raises UsageError where it is none."""
+        url = known_source_url(migration.mapping)
+        return None if url is None else cls(url, at_most)
+
+
+@dataclass(frozen=True)
+class JudgedAgain:
+    """`because`: why some differences were not judged again, or none was; empty where all were."""
+
+    accounts: list[BucketAccount]
+    because: str
+
+
+def judge_again(
+    migration: Migration,
+    again: Again,
+    snapshot: SnapshotManifest,
+    dumped_at: datetime,
+    compared: Sequence[BucketAccount],
+    work: JudgeBucket,
+) -> JudgedAgain:
+    """The buckets' final accounts, in the order of `compared`. `dumped_at`: when the target had been read.
+
+    Where source or target cannot be opened, or the ledger is not the snapshot's any more, nothing is judged again.
+    Raises what `JudgeBucket` raises; what was judged by then is judged.
+    """
+    quotas = _quotas([account.differences for account in compared], again.at_most)
+    beyond = sum(account.differences for account in compared) > sum(quotas)
+    count = min(JUDGES, math.ceil(sum(quotas) / EACH_JUDGES))
+    with ExitStack() as stack:
+        judges, because = _opened(migration, again.url, snapshot, work, stack, count) if count else ([], "")
+        if judges:
+            _settle(migration, judges[0], dumped_at, compared)
+        accounts = _in_threads(judges, work, compared, quotas)
+    return JudgedAgain(accounts, because or (f"{again.at_most:,} at most are" if beyond else ""))
+
+
+def _quotas(differences: Sequence[int], at_most: int) -> list[int]:
+    """Of each bucket, in order; another attempt at the run has the same."""
+    quotas = []
+    for count in differences:
+        quotas.append(min(count, at_most))
+        at_most -= quotas[-1]
+    return quotas
+
+
+def _opened(
+    migration: Migration, url: str, snapshot: SnapshotManifest, work: JudgeBucket, stack: ExitStack, count: int
+) -> tuple[list[Judge], str]:
+    """None, and why, where there can be none."""
+    if identity(url) != snapshot.source:
+        return [], f"snapshot {snapshot.id} is of another source, {snapshot.source}"
+    try:
+        judges = [stack.enter_context(opened_judge(migration, url, work.equivalent)) for _ in range(count)]
+    except CrossoverError as error:
+        return [], str(error)
+    unfit = _unfit(snapshot, judges[0])
+    return ([], unfit) if unfit else (judges, "")
+
+
+def _unfit(snapshot: SnapshotManifest, judge: Judge) -> str:
+    """Why the ledger of now tells nothing of the snapshot's versions."""
+    ledger, state = snapshot.ledger, judge.state
+    if ledger is None:
+        return ""
+    if state.gap is not None:
+        return f"capture cannot be relied on any more: {state.gap}"
+    if state.control is None or state.control.epoch != ledger.epoch:
+        return f"epoch {ledger.epoch} of the snapshot is over"
+    return ""
+
+
+def _settle(migration: Migration, judge: Judge, dumped_at: datetime, compared: Sequence[BucketAccount]) -> None:
+    """Without a ledger a difference counts that stands: so it is not looked at again too soon."""
+    differing = {
+        name for one in compared for name, verdicts in one.item_types.items() if verdicts.total() > verdicts.match
+    }
+    if any(name and not judge.has_ledger(name) for name in differing):
+        settle = migration.mapping.checks.settle_seconds
+        sleep(min(max(settle - (datetime.now(UTC) - dumped_at).total_seconds(), 0), settle))
+
+
+def _in_threads(
+    judges: Sequence[Judge], work: JudgeBucket, compared: Sequence[BucketAccount], quotas: Sequence[int]
+) -> list[BucketAccount]:
+    """An interrupt lets the buckets under way finish and begins no other."""
+    idle: SimpleQueue[Judge | None] = SimpleQueue()
+    for one in judges:
+        idle.put(one)
+    if not judges:
+        idle.put(None)
+    with (
+        Progress("judge", sum(account.differences for account in compared), "differences") as progress,
+        ThreadPoolExecutor(max(len(judges), 1), thread_name_prefix="judge-bucket") as pool,
+    ):
+
+        def judged(account: BucketAccount, quota: int) -> BucketAccount:
+            judge = idle.get()
+            try:
+                return work(account.bucket, judge, quota)
+            finally:
+                idle.put(judge)
+
+        futures = [pool.submit(judged, *pair) for pair in zip(compared, quotas, strict=True)]
+        accounts = []
+        try:
+            for future, account in zip(futures, compared, strict=True):
+                accounts.append(future.result())
+                progress.advance(account.differences)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return accounts

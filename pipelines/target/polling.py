@@ -1,0 +1,37 @@
+"""Awaits what DynamoDB does by itself for minutes or hours: imports and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipelines.target.failures import PassingError
+
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0  # DynamoDB throttles those who ask often
+PATIENCE_SECONDS = 900.0
+
+
+def poll(
+    look: Callable[[], bool],
+    show: Callable[[], None],
+    pause: Callable[[float], None],
+    clock: Callable[[], float],
+) -> None:
+    """Calls `look`, and `show` after it, ever less often until it says that all has ended.
+
+    Raises the PassingError that `look` has raised for PATIENCE_SECONDS, and at once whatever else it raises.
+    """
+    seconds, heard = FIRST_PAUSE_SECONDS, clock()
+    while True:
+        ended = False
+        try:
+            ended = look()
+            heard = clock()
+        except PassingError:
+            if clock() - heard > PATIENCE_SECONDS:
+                raise
+        show()
+        if ended:
+            return
+        pause(seconds)
+        seconds = min(seconds * 1.5, LONGEST_PAUSE_SECONDS)
