@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
 from pyspark.sql import SparkSession
 
 from pipelines.errors import CrossoverError, WarehouseError
-from pipelines.spark import require_shared, share_settings
+from pipelines.spark import require_shared, session, share_settings
 from pipelines.warehouse.hold import Hold, LostLockError, current_hold, holding
 from pipelines.warehouse.place import Place
 
@@ -79,8 +80,13 @@ def in_process(
 class SparkFanOut:
     """Each piece is one Spark task, unless some are to be done one after the other."""
 
-    def __init__(self, spark: SparkSession) -> None:
-        self._spark = spark
+    def __init__(self, spark: SparkSession | Callable[[], SparkSession]) -> None:
+        """`spark`: the session, or what gives it, always the same."""
+        self._given = spark
+
+    @property
+    def _spark(self) -> SparkSession:
+        return self._given() if callable(self._given) else self._given
 
     @property
     def slots(self) -> int:
@@ -132,6 +138,13 @@ class SparkFanOut:
         if interrupted:
             raise KeyboardInterrupt
         return [result for result, _ in outcome[0] if result is not None]
+
+
+@contextlib.contextmanager
+def spark_fan_out() -> Iterator[SparkFanOut]:
+    """Its session starts with the first task, some seconds later than what a stage refuses before; ended at the end."""
+    with contextlib.ExitStack() as stack:
+        yield SparkFanOut(cache(lambda: stack.enter_context(session())))
 
 
 @dataclass

@@ -122,18 +122,17 @@ def _records(arguments: argparse.Namespace) -> CommandResult:
 def _backfill(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.backfill import estimate, run_backfill
     from pipelines.backfill.outlook import outlook
-    from pipelines.fanout import SparkFanOut
-    from pipelines.spark import session
+    from pipelines.fanout import spark_fan_out
 
     migration = _open(arguments)
     if arguments.dry_run:
         return outlook(migration, estimate(migration, snapshot_id=arguments.snapshot), arguments.wcu, arguments.price)
     if arguments.price is not None:
         raise UsageError("--price: only with --dry-run")
-    with session() as spark:
+    with spark_fan_out() as fan_out:
         manifest = run_backfill(
             migration,
-            SparkFanOut(spark),
+            fan_out,
             snapshot_id=arguments.snapshot,
             mode=arguments.mode,
             resume=arguments.resume,
@@ -160,13 +159,12 @@ def _import_options(arguments: argparse.Namespace) -> ImportOptions | None:
 
 def _dump(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.dump import dump_tables
-    from pipelines.fanout import SparkFanOut
-    from pipelines.spark import session
+    from pipelines.fanout import spark_fan_out
 
     migration, exporting = _open(arguments), _dump_exports(arguments)
-    with session() as spark:
+    with spark_fan_out() as fan_out:
         manifest = dump_tables(
-            migration, SparkFanOut(spark), snapshot_id=arguments.snapshot, rcu=arguments.rcu, exporting=exporting
+            migration, fan_out, snapshot_id=arguments.snapshot, rcu=arguments.rcu, exporting=exporting
         )
     return CommandResult(
         {
@@ -205,15 +203,14 @@ def _diff(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.diff import run_diff
     from pipelines.diff.again import Again
     from pipelines.diff.sample import share_of
-    from pipelines.fanout import SparkFanOut
-    from pipelines.spark import session
+    from pipelines.fanout import spark_fan_out
 
     sample = share_of(arguments.sample)
     migration = _open(arguments)
-    with session() as spark:
+    with spark_fan_out() as fan_out:
         manifest = run_diff(
             migration,
-            SparkFanOut(spark),
+            fan_out,
             snapshot_id=arguments.snapshot,
             dump_id=arguments.dump,
             sample=sample,

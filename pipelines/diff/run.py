@@ -19,7 +19,7 @@ from pipelines.diff.sample import counts_within, sampled_buckets, too_few
 from pipelines.diff.sensitive import Sensitive
 from pipelines.diff.verdict import reasons_against
 from pipelines.errors import AccountsError, StageError
-from pipelines.fanout import FanOut
+from pipelines.fanout import FanOut, slots
 from pipelines.mapping.compile import compile_mapping
 from pipelines.mapping.key_source import KeyReader
 from pipelines.mapping.plan import MigrationPlan
@@ -36,6 +36,7 @@ from pipelines.warehouse.snapshots import checked_id, open_snapshot
 PLAN = "plan.json"
 COMPARED = "compared"
 SUMMARY = "summary.json"
+TASKS_PER_SLOT = 4
 NO_LEDGER, LEDGER = "no_ledger", "ledger"
 
 
@@ -215,7 +216,9 @@ def _compare(work: CompareBucket, compared: Sequence[int], fan_out: FanOut) -> l
         def show() -> None:
             progress.advance(len((work.folder / BUCKETS).files(".json")) - progress.done)
 
-        return fan_out(compared, work, stop_flag=work.folder / ".stop", on_poll=show)
+        # a task costs Spark about as long as a small bucket's join: neighbours share one
+        at_once = max(1, min(len(compared), TASKS_PER_SLOT * slots(fan_out)))
+        return fan_out(compared, work, stop_flag=work.folder / ".stop", on_poll=show, at_once=at_once)
 
 
 def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, judged: JudgedAgain) -> DiffManifest:

@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -15,7 +16,7 @@ from unittest.mock import Mock
 import pytest
 
 from pipelines.errors import WarehouseError
-from pipelines.fanout import SparkFanOut
+from pipelines.fanout import SparkFanOut, spark_fan_out
 from pipelines.spark import close_session
 from pipelines.warehouse.local_place import LocalPlace
 from pipelines.warehouse.place import Place
@@ -210,3 +211,25 @@ def test_tasks_get_the_settings_of_now_and_no_machines_own(tmp_path: Path, monke
     assert context.environment["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:1"
     assert context.environment["CROSSOVER_S3_KMS_KEY"] == "k"
     assert not {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "PGPASSWORD"} & set(context.environment)
+
+
+def test_a_session_starts_with_the_first_task_and_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused before does not wait for Java."""
+    said: list[str] = []
+
+    @contextmanager
+    def session() -> Iterator[Session]:
+        said.append("started")
+        yield Session(Context())
+        said.append("ended")
+
+    monkeypatch.setattr("pipelines.fanout.session", session)
+    with spark_fan_out():
+        pass
+    assert said == []
+    with spark_fan_out() as hands_out:
+        for _ in range(2):
+            assert hands_out([1, 2], lambda task: task, stop_flag=Place.of(tmp_path / ".stop")) == [1, 2]
+        assert hands_out.slots == 2
+        assert said == ["started"]
+    assert said == ["started", "ended"]
