@@ -7,9 +7,8 @@ AWS_ENDPOINT_URL_DYNAMODB (or AWS_ENDPOINT_URL)       any DynamoDB endpoint; wit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
@@ -43,9 +42,9 @@ def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
     be made inside `target_errors`.
     """
     settings = aws_session()
-    session, region = boto3.Session(botocore_session=settings), aws_region(settings, "the DynamoDB tables")
+    region = aws_region(settings, "the DynamoDB tables")
     try:
-        return session.client(
+        client = settings.create_client(
             "dynamodb",
             region_name=region,
             config=Config(
@@ -56,6 +55,7 @@ def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
                 parameter_validation=False,
             ),
         )
+        return cast("DynamoDBClient", client)
     except ValueError:
         raise UsageError("AWS_ENDPOINT_URL_DYNAMODB is no URL: give `http://host:port` or leave it out") from None
     except BotoCoreError as error:
