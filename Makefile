@@ -35,7 +35,7 @@ test-fast: lint types  ## what needs no Spark session and no process of its own;
 torture: $(READY) $(STAND_INS)  ## the model at larger bounds, 100,000 transactions, 200 disturbed backfills; takes hours
 	CROSSOVER_TORTURE=1 $(BIN)/python -m pytest tests/model tests/integration/test_drains_killed.py \
 		tests/integration/test_protocol_failures.py tests/integration/test_writers_unhindered.py \
-		tests/integration/test_judged_diff.py tests/integration/test_backfill_budget.py \
+		tests/integration/test_judged_diff.py tests/integration/test_repair_under_writers.py tests/integration/test_backfill_budget.py \
 		tests/integration/test_backfills_under_faults.py
 
 lint: $(READY)

@@ -18,6 +18,7 @@ from pipelines.command import (
 )
 from pipelines.errors import UsageError
 from pipelines.relay_commands import RELAY, SWEEP
+from pipelines.repair_commands import COMMAND as REPAIR
 
 if TYPE_CHECKING:
     from pipelines.backfill.importing.options import ImportOptions
@@ -399,6 +400,7 @@ COMMANDS = (
         ),
         _diff,
     ),
+    REPAIR,
     CAPTURE,
     RELAY,
     SWEEP,
