@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CROSSOVER, CommandLine, Finished, bare_environment
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.e2e
 
@@ -119,12 +120,9 @@ def await_file(path: Path, server: subprocess.Popen[str]) -> None:
 
 ENDS = [("crossover", signal.SIGINT), ("make", signal.SIGKILL)]
 MORE_ENDS = [("crossover", signal.SIGKILL), ("crossover", signal.SIGTERM)]
-"""With several CROSSOVER_KILLS, as before a release."""
 
 
-@pytest.mark.parametrize(
-    ("starter", "how"), ENDS + (MORE_ENDS if int(os.environ.get("CROSSOVER_KILLS", "1")) > 1 else [])
-)
+@pytest.mark.parametrize(("starter", "how"), [*ENDS, *(MORE_ENDS if TORTURE else [])])
 def test_a_killed_demo_leaves_no_process(bare: CommandLine, starter: str, how: signal.Signals) -> None:
     folder = bare.folder / "demo"
     commands = {

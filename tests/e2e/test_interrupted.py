@@ -16,6 +16,7 @@ from pipelines.items.source_type import Kind
 from pipelines.migration import Migration
 from tests.e2e.conftest import CROSSOVER, CommandLine
 from tests.finished_stages import Row, finish_records, finish_snapshot, table
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.e2e
 
@@ -48,7 +49,7 @@ def mapping(crossover: CommandLine) -> Path:
     return path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if TORTURE else [signal.SIGINT])
 def test_a_backfill_whose_process_group_is_signalled(
     crossover: CommandLine, mapping: Path, number: signal.Signals
 ) -> None:

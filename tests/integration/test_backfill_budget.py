@@ -7,7 +7,6 @@ runs with CROSSOVER_TORTURE=1, and takes twenty minutes.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -40,10 +39,10 @@ from pipelines.warehouse.manifest import ItemTypeCounts, RecordsManifest
 from tests.capacity_account import CapacityAccount, CountingEndpoint, Index
 from tests.fault_proxy import FaultProxy
 from tests.faults import Fault, seeded
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 BUCKETS = 8
 TABLE = "shop"
 INDEXES = """

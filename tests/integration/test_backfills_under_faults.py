@@ -37,10 +37,10 @@ from tests.faults import BATCH_FAULTS, Fault, seeded
 from tests.killable import Backfill, Killable
 from tests.on_disk import on_disk
 from tests.prepared_shop import Prepared, prepare
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 ENDPOINTS = ("moto", "ministack")
 SEEDS = 200 if TORTURE else 8
 ITEMS = 5_000 if TORTURE else 500

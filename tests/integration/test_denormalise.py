@@ -28,6 +28,7 @@ from pipelines.warehouse.manifest import EmbedCounts, RecordsManifest
 from pipelines.warehouse.record_sink import Written, write_rows
 from tests.bulk_snapshot import HandMade, Row, plain, source_table
 from tests.on_disk import on_disk
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
@@ -243,7 +244,9 @@ def choose_layout(monkeypatch: pytest.MonkeyPatch, own_files: bool) -> None:
     monkeypatch.setattr(denormalise, "SMALL_SNAPSHOT_BYTES", 0 if own_files else 1 << 60)
 
 
-@pytest.mark.parametrize(("seed", "own_files"), [(0, False), (1, True), (2, False), (3, True)])
+@pytest.mark.parametrize(
+    ("seed", "own_files"), [(0, False), (1, True), (2, False), (3, True)][: None if TORTURE else 2]
+)
 def test_bulk_gives_what_online_gives(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, own_files: bool
 ) -> None:

@@ -32,10 +32,10 @@ from tests.delivered_shop import (
 from tests.fault_proxy import FaultProxy
 from tests.faults import PUT_FAULTS, seeded
 from tests.shop_writer import EXPECTED
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 SEEDS = range(10) if TORTURE else range(1)
 WRITERS = 4
 TRANSACTIONS = 2500 if TORTURE else 100

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -26,10 +25,10 @@ from tests.delivered_shop import EPOCH, MAPPING, WRITTEN_SHOP, Delivering, sourc
 from tests.integration.test_judging import change, client, emptied, of_order, put, remove, whole_order
 from tests.on_disk import on_disk
 from tests.online_verification import compared, differences, prepared
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 RUNS = 20 if TORTURE else 3
 
 

@@ -6,7 +6,6 @@ races are played by hand, one statement of one session after the other.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from inspect import signature
 from pathlib import Path
@@ -43,10 +42,9 @@ from tests.delivered_shop import (
     versions,
 )
 from tests.integration.rules_taken_out import RULES_TAKEN_OUT
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
-
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
 """Repairs while applications write and a relay delivers: no newer write is lost, nothing goes back in version, and once
-it is quiet a second repair leaves both stores equal. `CROSSOVER_TORTURE=1` does it with a hundred seeds."""
+it is quiet a second repair leaves both stores equal. `make torture` does it with a hundred seeds."""
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections import Counter
@@ -34,11 +33,12 @@ from tests.delivered_shop import (
 from tests.fault_proxy import FaultProxy
 from tests.repaired_shop import everything, quick_clients, removed, run_of
 from tests.shop_writer import EXPECTED, write
+from tests.torture import TORTURE
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick_clients")]
 __all__ = ["quick_clients"]
 
-SEEDS = range(100) if os.environ.get("CROSSOVER_TORTURE") == "1" else range(3)
+SEEDS = range(100 if TORTURE else 1)
 TRANSACTIONS = 40
 PER_SECOND = 80.0
 ALL = frozenset({Verdict.MISMATCH, Verdict.MISSING, Verdict.STALE, Verdict.EXTRA, Verdict.AHEAD, Verdict.FOREIGN})

@@ -25,6 +25,7 @@ from pipelines.tables import create_tables
 from pipelines.warehouse.manifest import BackfillManifest, DiffManifest
 from tests.on_disk import on_disk
 from tests.oracle.independent_check import check_shop, expected_shop
+from tests.torture import TORTURE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -85,6 +86,7 @@ def test_what_differs_is_what_was_planted(shop: Shop) -> None:
     assert after.differences == len(planted)
 
 
+@pytest.mark.skipif(not TORTURE, reason="make torture; at a tenth the other test does it")
 def test_every_item_of_the_shop_at_scale_one_arrives_as_expected(shop: Shop) -> None:
     load(shop.url)
     backfill = shop.migrate()

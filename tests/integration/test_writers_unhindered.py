@@ -7,7 +7,6 @@ outcome like any other. The outcomes of all statements must be the same.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -33,10 +32,10 @@ from pipelines.source.ledger.undelivered import undelivered_after
 from tests.captured_shop import Captured, captured, database
 from tests.delivered_shop import MAPPING, WRITTEN_SHOP, Delivering, source_key, tables
 from tests.shop_writer import SMALL, Transaction, transactions
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 SEEDS = 60 if TORTURE else 3
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 WRITERS, TRANSACTIONS = 3, 8

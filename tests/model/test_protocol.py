@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields
 
 import pytest
@@ -10,10 +9,10 @@ import pytest
 from tests.model import scenarios as s
 from tests.model.rules import ALL, Rules, without
 from tests.model.scenario import Scenario
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.unit
 
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 MOST_STATES = 300_000
 """Of a scenario in `make torture`: half a gigabyte."""
 

@@ -127,7 +127,7 @@ sessions = st.builds(
 
 
 @settings(
-    max_examples=TABLES or 4,
+    max_examples=TABLES or 2,
     derandomize=not TABLES,
     deadline=None,
     phases=(Phase.generate,) if not TABLES else (Phase.generate, Phase.shrink),
