@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.items.canonical import quote
-from pipelines.target.conditional_write import GET
+from pipelines.target.conditional_write import GET, lookup
 from pipelines.target.failures import UNKNOWN_OPERATION, no_answer, refusal
 from pipelines.target.record import TargetRecord, target_record
 from pipelines.target.retry import RetryPolicy
@@ -71,29 +71,29 @@ class ItemReader:
                 left, refused = keys, answer
             failures = failures + 1 if len(left) == len(keys) else 0
             if left:
-                self._require_passing(refused, failures, ACTION, table)
-                self._pause(self._policy.delay_seconds(max(failures, 1), self._random))
+                self.wait_after(refused, failures, ACTION, table)
             keys = left
 
     def _one_by_one(self, table: str, keys: Iterable[str]) -> Iterator[WireItem]:
         for key in keys:
-            found = self._one(table, key)
+            found = self.read_one(table, key)
             if found:
                 yield found
 
-    def _one(self, table: str, key: str) -> WireItem | None:
-        body = f'{{"TableName":{quote(table)},"Key":{key},"ConsistentRead":true}}'.encode()
+    def read_one(self, table: str, key: str) -> WireItem | None:
+        """What is at one key, as DynamoDB has it. Raises as `read`."""
         failures = 0
         while True:
-            answer = self._wire.call(GET, body)
+            answer = self._wire.call(GET, lookup(table, key))
             if isinstance(answer, Answer):
                 return answer.document.get("Item")
             failures += 1
-            self._require_passing(answer, failures, GET, table)
-            self._pause(self._policy.delay_seconds(failures, self._random))
+            self.wait_after(answer, failures, GET, table)
 
-    def _require_passing(self, answer: Refusal, failures: int, action: str, table: str) -> None:
+    def wait_after(self, answer: Refusal, failures: int, action: str, table: str) -> None:
+        """Before the same is asked for again. Raises TargetError where that has not helped, or cannot."""
         if answer.passing and failures < self._policy.attempts:
+            self._pause(self._policy.delay_seconds(max(failures, 1), self._random))
             return
         if answer.unheard is not None:
             raise no_answer(answer.unheard, action, self._wire.endpoint)

@@ -69,7 +69,7 @@ class Write:
 
     def lookup(self) -> bytes:
         """GetItem's body: what is at the key."""
-        return f'{{"TableName":{quote(self.table)},"Key":{self.key},"ConsistentRead":true}}'.encode()
+        return lookup(self.table, self.key)
 
     def stored(self) -> str:
         """The item as it is to be in the table, Crossover's own attributes last."""
@@ -79,6 +79,11 @@ class Write:
         if self.owner is not None:
             own += f',"{SOURCE_ATTRIBUTE}":{{"S":{quote(self.owner)}}}'
         return f"{(self.item or self.key)[:-1]}{own}}}"
+
+
+def lookup(table: str, key: str) -> bytes:
+    """GetItem's body: what is at a canonical key, strongly consistent."""
+    return f'{{"TableName":{quote(table)},"Key":{key},"ConsistentRead":true}}'.encode()
 
 
 @lru_cache(maxsize=256)

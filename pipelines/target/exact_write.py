@@ -9,20 +9,19 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from pipelines.items.canonical import quote
-from pipelines.target.conditional_write import DELETE, GET, ONE_ITEM, PUT, REFUSED
-from pipelines.target.failures import no_answer, refusal
+from pipelines.target.batch_get import ItemReader
+from pipelines.target.conditional_write import DELETE, ONE_ITEM, PUT, REFUSED
+from pipelines.target.failures import refusal
 from pipelines.target.record import target_record
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.scan import WireItem
-from pipelines.target.wire import Answer, Refusal, Wire
+from pipelines.target.wire import Answer, Wire
 
 MOST_OPERATORS = 300
 MOST_EXPRESSION_BYTES = 4_096
@@ -90,9 +89,7 @@ class ExactWriter:
         self, wire: Wire, policy: RetryPolicy | None = None, pause: Callable[[float], None] = time.sleep
     ) -> None:
         self._wire = wire
-        self._policy = policy or RetryPolicy()
-        self._pause = pause
-        self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._reader = ItemReader(wire, policy, pause)
 
     def write(self, write: ExactWrite) -> Exact:
         """DONE, too, where the item is as wanted already. After an answer that cannot be understood it is read what
@@ -110,32 +107,13 @@ class ExactWriter:
                 return Exact.IMPOSSIBLE
             if answer.code != REFUSED and not answer.passing:
                 raise refusal(answer.code, action, write.table, self._wire.endpoint)
-            now = self._read(write)
+            now = self._reader.read_one(write.table, write.key)
             if write.is_now(now):
                 return Exact.DONE
             if answer.code == REFUSED or not write.was(now):
                 return Exact.CHANGED
             failures += 1
-            self._wait(answer, failures, action, write.table)
-
-    def _read(self, write: ExactWrite) -> WireItem | None:
-        body = f'{{"TableName":{quote(write.table)},"Key":{write.key},"ConsistentRead":true}}'.encode()
-        failures = 0
-        while True:
-            answer = self._wire.call(GET, body)
-            if isinstance(answer, Answer):
-                return answer.document.get("Item")
-            if not answer.passing:
-                raise refusal(answer.code, GET, write.table, self._wire.endpoint)
-            failures += 1
-            self._wait(answer, failures, GET, write.table)
-
-    def _wait(self, answer: Refusal, failures: int, action: str, table: str) -> None:
-        if failures >= self._policy.attempts:
-            if answer.unheard is not None:
-                raise no_answer(answer.unheard, action, self._wire.endpoint)
-            raise refusal(answer.code, action, table, self._wire.endpoint)
-        self._pause(self._policy.delay_seconds(failures, self._random))
+            self._reader.wait_after(answer, failures, action, write.table)
 
 
 def _request(write: ExactWrite, condition: dict[str, Any]) -> tuple[str, bytes]:
