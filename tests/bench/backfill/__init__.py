@@ -59,7 +59,7 @@ def _speed(way: Way, size: int) -> float:
     stub = module("tests.bench.backfill.stub", *([] if way.partiql else ["--no-partiql"]))
     with stubbed(stub) as (url, served):
         client = module(f"tests.bench.backfill.{way.client}", way.how, url, str(items), str(size))
-        sent = Sent(**json.loads(measure(way.name, client).said))
+        sent = Sent(**json.loads(measure(way.name, client, sampled=False).said))
     found = Served(**json.loads(served[0]))
     if found.wrong or found.items != items or sent.items != items or not found.sampled:
         raise RuntimeError(f"{way.name}: {items:,} items to be sent, {sent}, {found}")

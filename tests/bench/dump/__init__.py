@@ -54,7 +54,7 @@ def _speed(way: Way, size: int) -> float:
     arguments = [str(way.megabytes), str(size)]
     with stubbed(module("tests.bench.dump.stub", *arguments)) as (url, served):
         client = module(f"tests.bench.dump.{way.client}", way.how, url, *arguments)
-        read = Sent(**json.loads(measure(way.name, client).said))
+        read = Sent(**json.loads(measure(way.name, client, sampled=False).said))
     found = Served(**json.loads(served[0]))
     if found.wrong or (way.how != "export" and (found.items != read.items or not found.sampled)) or not read.items:
         raise RuntimeError(f"{way.name}: {read}, {found}")
