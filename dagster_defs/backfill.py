@@ -16,6 +16,7 @@ from pydantic import Field
 from dagster_defs.resources import SparkResource
 from dagster_defs.step import Numbers
 from pipelines.backfill import run_backfill
+from pipelines.backfill.importing.options import ImportOptions
 from pipelines.backfill.part import Part, all_parts
 from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
@@ -29,6 +30,7 @@ SAID_EVERY_SECONDS = 10.0
 
 # A class could give no member the name `import`
 Mode = Enum("Mode", {"live": "live", "cold": "cold", "import": "import"})
+Packing = Enum("Packing", {"gzip": "gzip", "zstd": "zstd"})
 
 
 class BackfillConfig(dg.Config):
@@ -50,6 +52,12 @@ class BackfillConfig(dg.Config):
     buckets: list[int] = Field(default=[], description="only these, from 0; all unless given")
     resume: bool = Field(default=False, description="go on with the last run, whichever snapshot it writes")
     force: bool = Field(default=False, description="cold, though the table is not empty or others write")
+    s3: str | None = Field(
+        default=None,
+        description="import: where the objects go, s3://BUCKET/PREFIX; unless given the warehouse, where that is in S3",
+    )
+    compression: Packing | None = Field(default=None, description="import: of the objects; gzip unless given")
+    keep_objects: bool = Field(default=False, description="import: leave the objects in S3 afterwards")
 
 
 @dataclass
@@ -105,6 +113,9 @@ def backfill(
             buckets=config.buckets or None,
             wcu=config.wcu,
             parts=parts,
+            importing=ImportOptions(
+                config.s3, None if config.compression is None else config.compression.value, config.keep_objects
+            ),
             heard=run_log.heard,
         )
     except KeyboardInterrupt:

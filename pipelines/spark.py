@@ -116,6 +116,8 @@ def spark_failure(error: PySparkException | Py4JError) -> str:
 def _configuration(master: str) -> SparkConf:
     # Wide items make methods beyond 8,000 bytecodes, which Java would only interpret
     java_options = "-Duser.timezone=UTC -XX:-DontCompileHugeMethods"
+    # On few cores the collector that works beside the tasks takes more from them than pauses do
+    driver_options = f"{java_options} -XX:+UseParallelGC" if master.startswith("local") else java_options
     settings = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -139,7 +141,7 @@ def _configuration(master: str) -> SparkConf:
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.pythonUDF.arrow.enabled": "true",
         "spark.driver.memory": f"{_driver_megabytes()}m",
-        "spark.driver.extraJavaOptions": java_options,
+        "spark.driver.extraJavaOptions": driver_options,
         "spark.executor.extraJavaOptions": java_options,
     }
     if master.startswith("local"):
@@ -148,9 +150,10 @@ def _configuration(master: str) -> SparkConf:
 
 
 def _driver_megabytes() -> int:
-    """A sixth of the machine's memory, 1 to 8 GB: PostgreSQL, Python workers and the page cache want theirs."""
+    """1 GB a core, 1 to 8 GB, and no more than a sixth of the machine's memory: PostgreSQL, Python workers and the page
+    cache want theirs, and Java takes all that it may."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    return min(max(physical // 6, 1024), 8192)
+    return max(1024, min(physical // 6, 1024 * (os.cpu_count() or 2), 8192))
 
 
 def _start_java(conf: SparkConf) -> None:

@@ -121,13 +121,13 @@ def _records(arguments: argparse.Namespace) -> CommandResult:
 
 
 def _backfill(arguments: argparse.Namespace) -> CommandResult:
-    from pipelines.backfill import estimate, run_backfill
-    from pipelines.backfill.outlook import outlook
+    from pipelines.backfill import run_backfill
+    from pipelines.backfill.part import Part
     from pipelines.fanout import spark_fan_out
 
     migration = _open(arguments)
     if arguments.dry_run:
-        return outlook(migration, estimate(migration, snapshot_id=arguments.snapshot), arguments.wcu, arguments.price)
+        return _backfill_outlook(migration, arguments)
     if arguments.price is not None:
         raise UsageError("--price: only with --dry-run")
     with spark_fan_out() as fan_out:
@@ -139,6 +139,7 @@ def _backfill(arguments: argparse.Namespace) -> CommandResult:
             resume=arguments.resume,
             force=arguments.force,
             wcu=arguments.wcu,
+            parts=[Part.parse(name) for name in arguments.part],
             importing=_import_options(arguments),
         )
     counts = {name: getattr(manifest, name) for name in ("records", "written", "superseded", "conflicts", "failed")}
@@ -147,6 +148,21 @@ def _backfill(arguments: argparse.Namespace) -> CommandResult:
         [f"backfill {manifest.id}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items())],
         Exit.INCONSISTENT if manifest.conflicts else Exit.DONE,
     )
+
+
+def _backfill_outlook(migration: Migration, arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.backfill import estimate
+    from pipelines.backfill.outlook import import_outlook, outlook
+
+    if arguments.part:
+        raise UsageError("--dry-run: is of the whole backfill; leave --part out")
+    if arguments.mode != "import":
+        return outlook(migration, estimate(migration, snapshot_id=arguments.snapshot), arguments.wcu, arguments.price)
+    from pipelines.backfill.importing.forecast import estimate_import
+
+    if arguments.wcu is not None:
+        raise UsageError("--mode import: uses none of the tables' capacity; leave --wcu out")
+    return import_outlook(estimate_import(migration, snapshot_id=arguments.snapshot), arguments.price)
 
 
 def _import_options(arguments: argparse.Namespace) -> ImportOptions | None:
@@ -328,7 +344,15 @@ def _backfill_options(parser: argparse.ArgumentParser) -> None:
         "--price",
         type=float,
         metavar="USD",
-        help="with --dry-run: of a million write request units; that of us-east-1 on demand unless given",
+        help="with --dry-run: of a million write request units, or of a GB that is imported; that of us-east-1 on "
+        "demand unless given",
+    )
+    parser.add_argument(
+        "--part",
+        metavar="N-of-M",
+        action="append",
+        default=[],
+        help="write only this share of the keys, 1-of-8; the last part to be written finishes the run",
     )
     importing = parser.add_argument_group("with --mode import")
     importing.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+from pipelines.backfill.importing.forecast import USD_PER_GB, ImportForecast
 from pipelines.command import CommandResult
 from pipelines.errors import UsageError
 from pipelines.mapping.model import Mapping, Provisioned
@@ -19,11 +20,7 @@ def outlook(migration: Migration, forecast: Forecast, wcu: str | None, price: fl
 
     Raises UsageError, and TargetError where a share is asked for of a table on demand.
     """
-    if price is not None and not (math.isfinite(price) and price >= 0):
-        raise UsageError(
-            f"--price {price}: give the USD that a million write request units cost, {USD_PER_MILLION_UNITS}"
-        )
-    price = USD_PER_MILLION_UNITS if price is None else price
+    price = _price(price, USD_PER_MILLION_UNITS, "a million write request units cost")
     speeds: dict[str, float | None] = {}
     for table, provisioned in _mapped_units(migration.mapping).items():
         speeds[table] = Units.parse(wcu, Kind.WRITE).of(table, provisioned) if wcu is not None else provisioned
@@ -45,6 +42,33 @@ def outlook(migration: Migration, forecast: Forecast, wcu: str | None, price: fl
             f"  duration: {_duration(seconds)}",
         ],
     )
+
+
+def import_outlook(forecast: ImportForecast, price: float | None) -> CommandResult:
+    """`price`: USD of a GB that is imported. Raises UsageError."""
+    price = _price(price, USD_PER_GB, "an import of a GB costs")
+    cost = forecast.cost_usd(price)
+    return CommandResult(
+        {
+            "records": forecast.records,
+            "object_bytes": forecast.object_bytes,
+            "write_units": 0,
+            "usd": round(cost, 4),
+            "usd_per_gb": price,
+            "seconds": None,
+        },
+        [
+            f"would import {forecast.records:,} items of {forecast.object_bytes:,} bytes in S3, uncompressed",
+            f"  cost: {cost:,.2f} USD, at {price} USD for a GB; no write units",
+            "  duration: not known; DynamoDB says none",
+        ],
+    )
+
+
+def _price(asked: float | None, usual: float, what: str) -> float:
+    if asked is not None and not (math.isfinite(asked) and asked >= 0):
+        raise UsageError(f"--price {asked}: give the USD that {what}, {usual}")
+    return usual if asked is None else asked
 
 
 def _mapped_units(mapping: Mapping) -> dict[str, int | None]:

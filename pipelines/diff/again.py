@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from time import sleep
 
 from pipelines.diff.account import BucketAccount
-from pipelines.diff.judged_bucket import JudgeBucket
+from pipelines.diff.judged_bucket import JudgeBucket, Looks
 from pipelines.errors import CrossoverError
 from pipelines.judging.judge import Judge
 from pipelines.judging.opened import opened_judge
@@ -69,7 +69,7 @@ def judge_again(
         judges, because = _opened(migration, again.url, snapshot, work, stack, count) if count else ([], "")
         if judges:
             _settle(migration, judges[0], dumped_at, compared)
-        accounts = _in_threads(judges, work, compared, quotas)
+        accounts = _in_looks(migration, judges, work, compared, quotas)
     return JudgedAgain(accounts, because or (f"{again.at_most:,} at most are" if beyond else ""))
 
 
@@ -118,34 +118,62 @@ def _settle(migration: Migration, judge: Judge, dumped_at: datetime, compared: S
         sleep(min(max(settle - (datetime.now(UTC) - dumped_at).total_seconds(), 0), settle))
 
 
-def _in_threads(
-    judges: Sequence[Judge], work: JudgeBucket, compared: Sequence[BucketAccount], quotas: Sequence[int]
+def _in_looks(
+    migration: Migration,
+    judges: Sequence[Judge],
+    work: JudgeBucket,
+    compared: Sequence[BucketAccount],
+    quotas: Sequence[int],
 ) -> list[BucketAccount]:
-    """An interrupt lets the buckets under way finish and begins no other."""
-    idle: SimpleQueue[Judge | None] = SimpleQueue()
-    for one in judges:
-        idle.put(one)
-    if not judges:
-        idle.put(None)
-    with (
-        Progress("judge", sum(account.differences for account in compared), "differences") as progress,
-        ThreadPoolExecutor(max(len(judges), 1), thread_name_prefix="judge-bucket") as pool,
-    ):
+    """All buckets, and those again in which something did not stand still: one wait serves them all."""
+    checks = migration.mapping.checks
+    looks = {account.bucket: Looks(is_last=False) for account in compared}
+    done: dict[int, BucketAccount] = {}
+    with Progress("judge", sum(account.differences for account in compared), "differences") as progress:
+        for attempt in range(1 + checks.rereads):
+            if attempt:
+                sleep(checks.settle_seconds)
+            open_ones = [
+                (account, quota, looks[account.bucket])
+                for account, quota in zip(compared, quotas, strict=True)
+                if account.bucket not in done
+            ]
+            for _, _, look in open_ones:
+                look.is_last = attempt == checks.rereads
+            done |= _in_threads(judges, work, open_ones, progress)
+            if len(done) == len(compared):
+                break
+    return [done[account.bucket] for account in compared]
 
-        def judged(account: BucketAccount, quota: int) -> BucketAccount:
+
+def _in_threads(
+    judges: Sequence[Judge],
+    work: JudgeBucket,
+    buckets: Sequence[tuple[BucketAccount, int, Looks]],
+    progress: Progress,
+) -> dict[int, BucketAccount]:
+    """Those that were closed. An interrupt lets the buckets under way finish and begins no other."""
+    idle: SimpleQueue[Judge | None] = SimpleQueue()
+    for one in judges or (None,):
+        idle.put(one)
+    done = {}
+    with ThreadPoolExecutor(max(len(judges), 1), thread_name_prefix="judge-bucket") as pool:
+
+        def judged(account: BucketAccount, quota: int, looks: Looks) -> BucketAccount | None:
             judge = idle.get()
             try:
-                return work(account.bucket, judge, quota)
+                return work(account.bucket, judge, quota, looks)
             finally:
                 idle.put(judge)
 
-        futures = [pool.submit(judged, *pair) for pair in zip(compared, quotas, strict=True)]
-        accounts = []
+        futures = [pool.submit(judged, *one) for one in buckets]
         try:
-            for future, account in zip(futures, compared, strict=True):
-                accounts.append(future.result())
-                progress.advance(account.differences)
+            for future, (before, _, _) in zip(futures, buckets, strict=True):
+                account = future.result()
+                if account is not None:
+                    done[before.bucket] = account
+                    progress.advance(before.differences)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return accounts
+    return done

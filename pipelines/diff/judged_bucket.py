@@ -19,12 +19,31 @@ from pipelines.diff.suspects import SuspectRow, suspect_batches, suspect_of
 from pipelines.diff.verdict import Verdict, plus
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.judging.judge import Judge
-from pipelines.judging.suspect import Judgement
+from pipelines.judging.suspect import Judgement, Seen
 from pipelines.mapping.outcome import Assembled
 from pipelines.mapping.plan import NO_EQUIVALENCES, Equivalences
 from pipelines.warehouse.hold import Hold
 from pipelines.warehouse.manifest import Verdicts
 from pipelines.warehouse.place import Place
+
+
+@dataclass
+class Looks:
+    """Of a bucket's differences that have no ledger: how they were seen last, by their place in the file. `is_last`:
+    what does not stand still by now is called so."""
+
+    is_last: bool = True
+    seen: dict[int, Seen] = field(default_factory=dict)
+    moving: int = 0
+
+    def note(self, place: int, judgement: Judgement) -> None:
+        self.moving += judgement.ruling.again
+        if judgement.seen is not None:
+            self.seen[place] = judgement.seen
+
+
+class _StillMovingError(Exception):
+    pass
 
 
 @dataclass(frozen=True)
@@ -41,9 +60,10 @@ class JudgeBucket:
         """Whether the two items differ as the mapping allows."""
         return bool(accepted_by(self.compare.get(item_type, NO_EQUIVALENCES), source, target))
 
-    def __call__(self, bucket: int, judge: Judge | None, at_most: int) -> BucketAccount:
+    def __call__(self, bucket: int, judge: Judge | None, at_most: int, looks: Looks) -> BucketAccount | None:
         """Returns at once where an earlier attempt has closed the bucket's account. No more than `at_most` are judged
-        again, and none without a `judge`.
+        again, and none without a `judge`. None, and nothing is written: some did not stand still, and another look is
+        to follow.
 
         Raises what `Judge.judge` raises, AccountsError, and WarehouseError where the comparison cannot be read.
         """
@@ -54,7 +74,9 @@ class JudgeBucket:
         if before is None:
             raise WarehouseError(f"diff, bucket {bucket}: {self.compared} has no account of it; start a new run")
         try:
-            account = self._judge(before, judge, at_most)
+            account = self._judge(before, judge, at_most, looks)
+        except _StillMovingError:
+            return None
         except pa.ArrowException as error:  # its message can quote values
             raise WarehouseError(
                 f"diff, bucket {bucket}: {self.compared} cannot be read, or the disk is full ({type(error).__name__})"
@@ -64,13 +86,17 @@ class JudgeBucket:
         write_account(self.folder, account)
         return account
 
-    def _judge(self, before: BucketAccount, judge: Judge | None, at_most: int) -> BucketAccount:
+    def _judge(self, before: BucketAccount, judge: Judge | None, at_most: int, looks: Looks) -> BucketAccount:
         tally = _Tally()
+        looks.moving = 0
         with DifferenceWriter(differences_file(self.folder, before.bucket)) as writer:
             for rows in suspect_batches(self.compared, before.bucket):
                 again = [] if judge is None else rows[: max(at_most - tally.judged, 0)]
-                for row, judgement in zip(rows, _judgements(judge, again, len(rows)), strict=True):
+                found = _judgements(judge, again, len(rows), tally.judged + tally.kept, looks)
+                for row, judgement in zip(rows, found, strict=True):
                     self._count(tally, writer, row, judgement)
+            if looks.moving and not looks.is_last:
+                raise _StillMovingError
         return tally.account(before, writer.rows)
 
     def _count(self, tally: _Tally, writer: DifferenceWriter, row: SuspectRow, judgement: Judgement | None) -> None:
@@ -92,13 +118,21 @@ class JudgeBucket:
         return paths_between(item_type, source, stored, self.sensitive, self.compare)
 
 
-def _judgements(judge: Judge | None, rows: Sequence[SuspectRow], count: int) -> list[Judgement | None]:
-    """In the rows' order, an item type at a time; `count` times None where there are no rows."""
+def _judgements(
+    judge: Judge | None, rows: Sequence[SuspectRow], count: int, begin: int, looks: Looks
+) -> list[Judgement | None]:
+    """In the rows' order, an item type at a time; `count` times None where there are no rows. `begin`: the first row's
+    place in the file."""
     found: list[Judgement | None] = [None] * count
     for item_type in dict.fromkeys(row["item_type"] for row in rows):
         places = [n for n, row in enumerate(rows) if row["item_type"] == item_type]
         assert judge is not None
-        judged = judge.judge(item_type, [suspect_of(rows[n]) for n in places])
+        if judge.has_ledger(item_type):
+            judged = judge.judge(item_type, [suspect_of(rows[n]) for n in places])
+        else:
+            judged = judge.look(item_type, [suspect_of(rows[n], looks.seen.get(begin + n)) for n in places])
+            for n, judgement in zip(places, judged, strict=True):
+                looks.note(begin + n, judgement)
         for n, judgement in zip(places, judged, strict=True):
             found[n] = judgement
     return found

@@ -35,8 +35,9 @@ def suspect_batches(folder: Place, bucket: int) -> Iterator[list[SuspectRow]]:
         yield batch
 
 
-def suspect_of(row: SuspectRow) -> Suspect:
-    seen = Seen(row["source_digest"], row["target_digest"], row["target_version"])
+def suspect_of(row: SuspectRow, seen: Seen | None = None) -> Suspect:
+    """`seen`: after the comparison."""
+    seen = seen or Seen(row["source_digest"], row["target_digest"], row["target_version"])
     return Suspect(row["item_type"], row["table"], row["key"], row["source_key"], seen)
 
 

@@ -93,7 +93,7 @@ class Judge:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def has_ledger(self, item_type: str) -> bool:
+    def has_ledger(self, item_type: str | None) -> bool:
         return self.state.gap is None and item_type in self.state.item_types
 
     def judge(self, item_type: str | None, suspects: Sequence[Suspect]) -> list[Judgement]:
@@ -102,6 +102,14 @@ class Judge:
 
         Raises SourceError, TargetError, and StageError where the ledger is another one by now.
         """
+        return self._judge(item_type, suspects, 1 + self.options.rereads)
+
+    def look(self, item_type: str | None, suspects: Sequence[Suspect]) -> list[Judgement]:
+        """As `judge`, but once: what does not stand still is `again`, to be given once more with what was `seen` of it,
+        so that one wait serves many."""
+        return self._judge(item_type, suspects, 1)
+
+    def _judge(self, item_type: str | None, suspects: Sequence[Suspect], attempts: int) -> list[Judgement]:
         if item_type is None:
             return self._without_item_type(suspects)
         item = self.plan.item(item_type)
@@ -110,7 +118,7 @@ class Judge:
         if not key_names_row(item):
             for case, target in self._targets(item.table, [(case, case.suspect.key) for case in cases]):
                 self._note_owner(item, case, target)
-        for attempt in range(self.options.rereads + 1):
+        for attempt in range(attempts):
             still = [case for case in cases if case.is_open]
             if not still:
                 break
@@ -193,7 +201,7 @@ class Judge:
         twice = rows.twice.get(holder or "")
         told = twice if outcome is not None or self.has_ledger(item.name) else None
         versions = (told.first.version, told.second.version) if told else (None, None)
-        return Judgement(case.suspect, ruling, JudgedSource(holder, outcome, *versions), target)
+        return Judgement(case.suspect, ruling, JudgedSource(holder, outcome, *versions), target, case.seen)
 
     def _never(self, item_type: str) -> int:
         control = self.state.control

@@ -58,12 +58,13 @@ class JudgedTarget:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`target`: None where nothing is at the key."""
+    """`target`: None where nothing is at the key. `seen`: both sides as they were read, without a ledger."""
 
     suspect: Suspect
     ruling: Ruling
     source: JudgedSource
     target: JudgedTarget | None
+    seen: Seen | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -5,6 +5,7 @@ Most tests run against `tests.import_endpoint`, which imports as AWS does; moto'
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines import cli
 from pipelines.backfill import run_backfill
 from pipelines.backfill.importing import ImportOptions, imports
 from pipelines.errors import AccountsError, StageError, TargetError, UsageError, WarehouseError
@@ -197,6 +199,28 @@ def test_the_objects_hold_the_records(
     }
     assert {request["InputCompressionType"] for request in endpoint.asked} == {compression.upper()}
     assert_imported(rows)
+
+
+def test_a_dry_run_says_what_an_import_costs(
+    migration: Migration,
+    rows: Any,
+    endpoint: ImportEndpoint,
+    warehouse: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(warehouse))
+    file = warehouse.parent / "shop.yaml"
+    file.write_text(MAPPING)
+    command = ["backfill", str(file), "--mode", "import", "--dry-run", "--json"]
+    assert cli.run([*command, "--price", "1000000"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    backfill(migration, importing=ImportOptions(S3, keep_objects=True))
+    uncompressed = sum(len(gzip.decompress(content)) for content in objects().values())
+    assert (said["records"], said["object_bytes"], said["write_units"]) == (400, uncompressed, 0)
+    assert said["usd"] == pytest.approx(uncompressed / 2**30 * 1e6, abs=1e-3)
+    assert cli.run([*command, "--wcu", "5"]) == 2
+    assert "--mode import: uses none of the tables' capacity" in capsys.readouterr().err
 
 
 def test_objects_are_of_one_size_and_in_no_order(

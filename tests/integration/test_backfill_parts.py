@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from pipelines import cli
 from pipelines.backfill import run_backfill
 from pipelines.backfill.part import Part, all_parts
 from pipelines.errors import StageError, TargetError, UsageError
@@ -24,7 +26,7 @@ from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
 from pipelines.warehouse.lock import stage_lock
 from tests.fault_proxy import FaultProxy
-from tests.integration.test_backfill import BUCKETS, expected, keep, opened, records, stored
+from tests.integration.test_backfill import BUCKETS, MAPPING, expected, keep, opened, records, stored
 
 pytestmark = pytest.mark.integration
 
@@ -70,6 +72,22 @@ def noting(written: list[int], stop_after: int | None = None) -> Callable[..., l
 
 def of(rows: Sequence[dict[str, Any]], *parts: Part) -> list[dict[str, Any]]:
     return [row for row in rows if any(row["bucket"] in part.buckets(BUCKETS) for part in parts)]
+
+
+def test_the_command_takes_parts(
+    migration: Migration, warehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(warehouse))
+    monkeypatch.setattr("pipelines.fanout.spark_fan_out", lambda: nullcontext(in_process))
+    file = warehouse.parent / "shop.yaml"
+    file.write_text(MAPPING)
+    rows, command = records(300, 100), ["backfill", str(file), "--json"]
+    assert cli.run([*command, "--part", "1-of-4", "--part", "3-of-4"]) == 0
+    assert json.loads(capsys.readouterr().out)["written"] == len(of(rows, FIRST, THIRD))
+    assert cli.run(command) == 0
+    assert json.loads(capsys.readouterr().out)["written"] == len(rows)
+    assert cli.run([*command, "--part", "5-of-4"]) == 2
+    assert "part 5-of-4: no such part" in capsys.readouterr().err
 
 
 def test_parts_in_any_order_are_one_run_and_the_last_finishes_it(migration: Migration) -> None:

@@ -197,6 +197,30 @@ def test_without_a_ledger_a_difference_counts_that_was_seen_before(
     assert [0 < seconds <= 9000 for seconds in waits] == [True]  # from the dump's end on, once for all
 
 
+def test_without_a_ledger_one_wait_serves_all_that_moved(
+    database_url: str, tmp_path: Path, dynamodb_environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration = opened(tmp_path, MAPPING + "checks: {settle_seconds: 9000, rereads: 2}\n")
+    shop = Captured(database_url, migration)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        shop.run("UPDATE orders SET note = note || '.' WHERE id = 1")
+
+    monkeypatch.setattr(again, "sleep", wait)
+    shop.run(WRITTEN_SHOP, "INSERT INTO orders SELECT n, 1, 'x' FROM generate_series(1, 12) n")
+    create_tables(migration.mapping, client())
+    for id in range(1, 13):
+        put("orders", {**whole_order(id), "note": {"S": "bad"}, "_v": {"N": "0"}})
+    ids = prepared(shop)
+    shop.run("UPDATE orders SET note = 'y'")
+    manifest = compared(shop, ids)
+    assert found(shop, manifest) == {f"C1O{id}": "in_flight" if id == 1 else "mismatch" for id in range(1, 13)}
+    assert (manifest.judged_again, manifest.not_judged_again) == (12, 0)
+    assert waits[1:] == [9000, 9000]  # the first is from the dump's end on
+
+
 def test_another_database_judges_nothing(shop: Delivering, postgres_server: str) -> None:
     shop.run("INSERT INTO orders VALUES (1, 1, 'x')")
     ids = prepared(shop.shop)

@@ -1,0 +1,408 @@
+"""Each row of docs/what-a-green-check-proves.md: what is planted, and whether the diff says so as the page does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.diff import again, run_diff
+from pipelines.diff.again import Again
+from pipelines.diff.sample import sampled_buckets
+from pipelines.fanout import in_process
+from pipelines.items.bucket import bucket_of
+from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
+from pipelines.tables import create_tables
+from pipelines.warehouse.manifest import DiffManifest
+from tests.captured_shop import Captured, captured, opened
+from tests.delivered_shop import EPOCH, MAPPING, WRITTEN_SHOP, expected, source_key, stored
+from tests.integration.test_judging import change, client, emptied, of_order, put, remove
+from tests.online_verification import BUCKETS, compared, differences, prepared
+
+pytestmark = pytest.mark.integration
+
+PAGE = Path(__file__).parents[2] / "docs" / "what-a-green-check-proves.md"
+MODES = ("ledger", "no_ledger")
+
+COLUMNS = "ALTER TABLE orders ADD unused text, ADD seen text, ADD expires bigint;"
+PROVEN = (
+    MAPPING.replace("sort_key: {name: sk, type: S}}", "sort_key: {name: sk, type: S}, ttl: expires}").replace(
+        'sk: "O{id}"}\n',
+        'sk: "O{id}"}\n    exclude: [unused]\n    compare: {ignore: [seen], unordered: [lines]}\n',
+    )
+    + "checks: {settle_seconds: 0}\n"
+)
+ROWS = (
+    "INSERT INTO products VALUES (7, 'pen')",
+    "INSERT INTO orders SELECT n, 1, 'x' FROM generate_series(1, 40) n",
+    "INSERT INTO lines SELECT o, n, 7 FROM generate_series(1, 40) o, generate_series(1, 2) n",
+    "INSERT INTO seats SELECT n, chr(64 + n), 'guest' FROM generate_series(1, 4) n",
+    "UPDATE orders SET expires = 1 WHERE id = 18",
+)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Equal, until something is planted. `former`: what order 12 was before its last change."""
+
+    shop: Captured
+    has_ledger: bool
+    former: dict[str, Any]
+
+    @property
+    def first_version(self) -> dict[str, str]:
+        return {"N": str(EPOCH if self.has_ledger else 0)}
+
+    def run(self, *statements: str) -> None:
+        self.shop.run(*statements)
+
+    def order(self, id: int) -> dict[str, Any]:
+        return stored("orders")[f"C1/O{id}"]
+
+
+Plant = Callable[[Stores], str | None]
+"""Returns the key, or None where the mode has no such thing."""
+PLANTS: dict[str, Plant] = {}
+
+
+def plants(name: str) -> Callable[[Plant], Plant]:
+    def keep(plant: Plant) -> Plant:
+        PLANTS[name] = plant
+        return plant
+
+    return keep
+
+
+@plants("an attribute has another value")
+def _(_: Stores) -> str:
+    change("orders", of_order(1), customer={"N": "999"})
+    return "C1O1"
+
+
+@plants("a value has another type")
+def _(_: Stores) -> str:
+    change("orders", of_order(2), customer={"S": "1"})
+    return "C1O2"
+
+
+@plants("an attribute is lost")
+def _(_: Stores) -> str:
+    change("orders", of_order(3), note=None)
+    return "C1O3"
+
+
+@plants("an attribute is there that the mapping does not make")
+def _(_: Stores) -> str:
+    change("orders", of_order(4), added={"S": "1"})
+    return "C1O4"
+
+
+@plants("a value differs deep inside a list or a map")
+def _(stores: Stores) -> str:
+    lines = stores.order(5)["lines"]
+    lines["L"][1]["M"]["what"]["M"]["name"] = {"S": "ink"}
+    change("orders", of_order(5), lines=lines)
+    return "C1O5"
+
+
+@plants("an item is lost")
+def _(_: Stores) -> str:
+    remove("orders", of_order(6))
+    return "C1O6"
+
+
+@plants("a tombstone stands where an item belongs")
+def _(stores: Stores) -> str:
+    put("orders", {**of_order(7), "_v": stores.order(7)["_v"], "_deleted": {"BOOL": True}})
+    return "C1O7"
+
+
+@plants("an item is there that no row makes")
+def _(stores: Stores) -> str:
+    put("orders", {**of_order(777), "_v": stores.first_version})
+    return "C1O777"
+
+
+@plants("an item has a key that no template makes")
+def _(stores: Stores) -> str:
+    put("orders", {"pk": {"S": "C1"}, "sk": {"S": "unknown"}, "_v": stores.first_version})
+    return "C1unknown"
+
+
+@plants("an item was written by somebody who knows nothing of Crossover: it has no `_v`")
+def _(_: Stores) -> str:
+    change("orders", of_order(8), _v=None)
+    return "C1O8"
+
+
+@plants("an item's `_v` is above every version that was given, whatever the content")
+def _(stores: Stores) -> str:
+    change("orders", of_order(9), _v={"N": str(int(stores.order(9)["_v"]["N"]) + 1)})
+    return "C1O9"
+
+
+@plants("an item of an earlier time is back: a lost write, a table that was restored")
+def _(stores: Stores) -> str:
+    put("orders", stores.former)
+    return "C1O12"
+
+
+@plants("a change is not delivered yet")
+def _(stores: Stores) -> str:
+    stores.run("UPDATE orders SET note = 'new' WHERE id = 13")
+    return "C1O13"
+
+
+@plants("a row was deleted, and its item is still there")
+def _(stores: Stores) -> str:
+    stores.run("DELETE FROM orders WHERE id = 14")
+    return "C1O14"
+
+
+@plants("two items have each other's content")
+def _(stores: Stores) -> str:
+    one, other = stores.order(15), stores.order(19)
+    put("orders", {**other, **of_order(15)})
+    put("orders", {**one, **of_order(19)})
+    return "C1O15"
+
+
+@plants("an item says that it is another row's (`_s`)")
+def _(stores: Stores) -> str | None:
+    if not stores.has_ledger:
+        return None
+    change("seats", {"pk": {"S": "A"}}, _s={"S": source_key(2)})
+    return "A"
+
+
+@plants("a row that can be no item (a reject)")
+def _(stores: Stores) -> str:
+    stores.run("UPDATE orders SET note = repeat('x', 500000) WHERE id = 16")
+    return "C1O16"
+
+
+@plants("a row was changed while capture's triggers were disabled")
+def _(stores: Stores) -> str | None:
+    if not stores.has_ledger:
+        return None
+    names = stores.shop.ask("SELECT tgname FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND NOT tgisinternal")
+    enable = ", ".join(f'ENABLE ALWAYS TRIGGER "{name}"' for (name,) in names)
+    stores.run(
+        "ALTER TABLE orders DISABLE TRIGGER USER",
+        "UPDATE orders SET note = 'unseen' WHERE id = 17",
+        f"ALTER TABLE orders {enable}",
+    )
+    return "C1O17"
+
+
+@plants("an item is gone, and its TTL is past")
+def _(_: Stores) -> str:
+    remove("orders", of_order(18))
+    return "C1O18"
+
+
+@plants("an attribute differs that `compare` ignores")
+def _(_: Stores) -> str:
+    change("orders", of_order(20), seen={"S": "today"})
+    return "C1O20"
+
+
+@plants("the order of a list differs that `compare` calls unordered")
+def _(stores: Stores) -> str:
+    change("orders", of_order(21), lines={"L": stores.order(21)["lines"]["L"][::-1]})
+    return "C1O21"
+
+
+@plants("the content is right, at an older version")
+def _(stores: Stores) -> str | None:
+    if not stores.has_ledger:
+        return None
+    change("orders", of_order(22), _v={"N": str(EPOCH)})
+    return "C1O22"
+
+
+@plants("a column differs that the mapping does not use")
+def _(stores: Stores) -> str:
+    stores.run("UPDATE orders SET unused = 'y' WHERE id = 23")
+    return "C1O23"
+
+
+@plants("the row itself is wrong, and its item is the same")
+def _(stores: Stores) -> str:
+    change("orders", of_order(24), note={"S": "wrong"})
+    if stores.has_ledger:
+        stores.run("UPDATE orders SET note = 'wrong' WHERE id = 24")
+        change("orders", of_order(24), _v={"N": str(EPOCH + 1)})
+        stores.run(
+            'UPDATE crossover.item SET delivered = (1::bigint << 40) + base + 1 WHERE source_key = \'{"id":"24"}\''
+        )
+    else:
+        stores.run("UPDATE orders SET note = 'wrong' WHERE id = 24")
+    return "C1O24"
+
+
+def rows_of_page(table: int) -> list[list[str]]:
+    """The cells of the page's tables, without their heads."""
+    tables = re.findall(r"(?:^\|.*\n)+", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in tables[table].splitlines()[2:]]
+
+
+SAID = {name: dict(zip(MODES, said, strict=True)) for name, *said in rows_of_page(0)}
+
+
+@pytest.fixture
+def stores(
+    request: pytest.FixtureRequest,
+    database_url: str,
+    tmp_path: Path,
+    dynamodb_environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Stores:
+    """`request.param`: of MODES."""
+    later = "UPDATE orders SET note = 'new' WHERE id = 12"
+    if request.param == "ledger":
+        shop = captured(database_url, tmp_path, WRITTEN_SHOP + COLUMNS, PROVEN)
+        delivering = emptied(shop, monkeypatch)
+        delivering.run(*ROWS, "UPDATE orders SET note = 'x' WHERE id = 22")
+        delivering.drain()
+        former = stored("orders")["C1/O12"]
+        delivering.run(later)
+        delivering.drain()
+        return Stores(shop, True, former)
+    shop = Captured(database_url, opened(tmp_path, PROVEN))
+    shop.run(WRITTEN_SHOP, COLUMNS, *ROWS)
+    create_tables(shop.migration.mapping, client())
+    fill(shop)
+    former = stored("orders")["C1/O12"]
+    shop.run(later)
+    fill(shop)
+    return Stores(shop, False, former)
+
+
+def fill(shop: Captured) -> None:
+    """The target, by the oracle."""
+    for table, items in expected(shop.url).items():
+        for key, item in items.items():
+            expires = {"expires": {"N": "1"}} if key == "C1/O18" else {}
+            put(table, {**item, **expires, "_v": {"N": "0"}})
+
+
+def verdicts(shop: Captured, manifest: DiffManifest) -> dict[str, str]:
+    keys = re.compile(r'\{"S":"([^"]*)"\}')
+    return {"".join(keys.findall(row["key"])): row["verdict"] for row in differences(shop, manifest.id)}
+
+
+def both_modes(test: Callable[..., None]) -> Any:
+    return pytest.mark.parametrize("stores", MODES, indirect=True)(test)
+
+
+def test_the_page_has_a_row_for_all_that_is_planted() -> None:
+    assert SAID.keys() == PLANTS.keys()
+    assert [name for name, *_ in rows_of_page(1)] == list(OTHER_RUNS)
+
+
+@both_modes
+def test_what_is_planted_is_said_as_the_page_says(stores: Stores, request: pytest.FixtureRequest) -> None:
+    mode = "ledger" if stores.has_ledger else "no_ledger"
+    assert compared(stores.shop, prepared(stores.shop)).consistent
+    keys = {name: plant(stores) for name, plant in PLANTS.items()}
+    manifest = compared(stores.shop, prepared(stores.shop))
+    assert manifest.mode == mode
+    found = verdicts(stores.shop, manifest)
+    assert {name: said_of(key, found) for name, key in keys.items()} == {name: SAID[name][mode] for name in keys}
+    assert found.keys() <= {*keys.values(), "C1O19"}  # the other one of the two that were swapped
+
+
+def said_of(key: str | None, found: dict[str, str]) -> str:
+    if key is None:
+        return "–"
+    if key not in found:
+        return "not"
+    verdict = Verdict(found[key])
+    is_red = verdict in (*WRONG, *UNDECIDED, Verdict.REJECTED)
+    return f"{'always' if is_red else 'shown'}: `{verdict}`"
+
+
+def in_a_sample(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found where the sample has its bucket; and a sample is never a green check of all."""
+    for id in range(1, 41):
+        change("orders", of_order(id), customer={"N": "999"})
+    ids, share = prepared(stores.shop), Decimal("0.5")
+    manifest = run_diff(
+        stores.shop.migration,
+        in_process,
+        snapshot_id=ids[0],
+        dump_id=ids[1],
+        sample=share,
+        again=Again(stores.shop.url),
+    )
+    chosen = sampled_buckets(share, BUCKETS)
+    keys = {id: f'{{"pk":{{"S":"C1"}},"sk":{{"S":"O{id}"}}}}' for id in range(1, 41)}
+    within = {f"C1O{id}" for id, key in keys.items() if bucket_of(key, BUCKETS) in chosen}
+    assert 0 < len(within) < 40
+    assert verdicts(stores.shop, manifest).keys() == within
+    assert any("buckets compared" in reason for reason in manifest.reasons)
+
+
+def after_the_dump(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = prepared(stores.shop)
+    change("orders", of_order(1), customer={"N": "999"})
+    assert compared(stores.shop, ids).consistent
+    assert verdicts(stores.shop, compared(stores.shop, prepared(stores.shop))) == {"C1O1": "mismatch"}
+
+
+def mended_before_it_is_judged(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    change("orders", of_order(1), customer={"N": "999"})
+    ids = prepared(stores.shop)
+    change("orders", of_order(1), customer={"N": "1"})
+    assert compared(stores.shop, ids).consistent
+
+
+def beyond_the_limit(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    for id in range(1, 41):
+        change("orders", of_order(id), customer={"N": "999"})
+    manifest = compared(stores.shop, prepared(stores.shop), at_most=10)
+    assert (manifest.verdicts.mismatch, manifest.not_judged_again, manifest.consistent) == (40, 30, False)
+
+
+def never_standing_still(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a ledger the item must differ in a row that is written all the time; without one it is never settled."""
+    change("orders", of_order(1), customer={"N": "999"})
+    ids = prepared(stores.shop)
+    writing(stores, monkeypatch)
+    manifest = compared(stores.shop, ids)
+    assert (verdicts(stores.shop, manifest), manifest.consistent) == ({"C1O1": "in_flight"}, False)
+
+
+def writing(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of order 1 between each reading of the source and of the target."""
+    from pipelines.target.batch_get import ItemReader
+
+    real = ItemReader.read
+
+    def read(*arguments: Any) -> Any:
+        stores.run("UPDATE orders SET note = note || '.' WHERE id = 1")
+        return real(*arguments)
+
+    monkeypatch.setattr(ItemReader, "read", read)
+
+
+OTHER_RUNS: dict[str, Callable[[Stores, pytest.MonkeyPatch], None]] = {
+    "a key outside a `--sample`": in_a_sample,
+    "what is spoilt after the dump has read it": after_the_dump,
+    "what is right again before it is judged": mended_before_it_is_judged,
+    "what is beyond `--judge-at-most`": beyond_the_limit,
+    "an item whose row changes all the time": never_standing_still,
+}
+
+
+@pytest.mark.parametrize("name", OTHER_RUNS)
+@both_modes
+def test_other_runs(stores: Stores, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "sleep", lambda _: None)
+    OTHER_RUNS[name](stores, monkeypatch)
