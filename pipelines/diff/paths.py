@@ -15,7 +15,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from itertools import zip_longest
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from pipelines.diff.equivalence import Rule, normal_form, rule_for
@@ -63,7 +65,9 @@ def path_differences(
     equivalences: Equivalences = NO_EQUIVALENCES,
 ) -> Iterator[PathDifference]:
     """All differences of two canonical items, attributes by name, lists by index."""
-    return _Walk(sensitive, equivalences).maps(json.loads(source), json.loads(target), _Place("", ()))
+    walk = _Walk(sensitive, equivalences)
+    walk.maps(json.loads(source), json.loads(target), _ROOT)
+    return iter(walk.found)
 
 
 def accepted_by(equivalences: Equivalences, source: str, target: str) -> tuple[Rule, ...]:
@@ -90,8 +94,7 @@ class _Place(NamedTuple):
     is_attribute: bool = True
 
     def attribute(self, name: str) -> _Place:
-        shown = name if _PLAIN_NAME.fullmatch(name) else _quoted(name)
-        return _Place(f"{self.path}.{shown}" if self.path else shown, (*self.names, name))
+        return _Place(f"{self.path}.{_shown(name)}" if self.path else _shown(name), (*self.names, name))
 
     def element(self, index: int) -> _Place:
         return _Place(f"{self.path}[{index}]", self.names, False)
@@ -100,73 +103,81 @@ class _Place(NamedTuple):
         return _Place(f"{self.path}{{}}", self.names, False)
 
 
+_ROOT = _Place("", ())
+
+
 class _Walk:
-    """Through two values at once, each `{"<type>": content}` or None."""
+    """Through two values at once, each `{"<type>": content}` or None. What differs is `found`."""
 
     def __init__(self, sensitive: Sensitive, equivalences: Equivalences) -> None:
+        self.found: list[PathDifference] = []
         self.sensitive = sensitive
         self.equivalences = equivalences
         self._has_rules = bool(equivalences)
+        self._hides = bool(sensitive.paths)
 
-    def maps(self, source: Mapping[str, Any], target: Mapping[str, Any], place: _Place) -> Iterator[PathDifference]:
-        apart = [name for name in {*source, *target} if source.get(name) != target.get(name)]
+    def maps(self, source: Mapping[str, Any], target: Mapping[str, Any], place: _Place) -> None:
+        if source.keys() == target.keys():
+            apart = [name for name, value in source.items() if value != target[name]]
+        else:
+            apart = [name for name in {*source, *target} if source.get(name) != target.get(name)]
         for name in sorted(apart):
-            yield from self._values(source.get(name), target.get(name), place.attribute(name))
+            self._values(source.get(name), target.get(name), place.attribute(name))
 
-    def _values(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
+    def _values(self, source: Any, target: Any, place: _Place) -> None:
         """Of two values that are not equal."""
         rule = None
         if self._has_rules:
             rule = rule_for(self.equivalences, place.names, place.is_attribute, source, target)
         accepted_by = () if rule is None else (rule,)
         if source is None or target is None:
-            yield self._difference(PathKind.ABSENT, source, target, place, accepted_by)
+            self._add(PathKind.ABSENT, source, target, place, accepted_by)
             return
         ((kind, _),), ((other, _),) = source.items(), target.items()
         if kind != other:
-            yield self._difference(PathKind.TYPE, source, target, place, accepted_by)
+            self._add(PathKind.TYPE, source, target, place, accepted_by)
         elif accepted_by:
-            yield self._difference(PathKind.VALUE, source, target, place, accepted_by)
-        elif self.sensitive.covers(place.names):
-            inside = rules_of(_Walk(NOTHING_SENSITIVE, self.equivalences)._contents(source, target, place))
-            yield self._difference(PathKind.VALUE, source, target, place, inside)
+            self._add(PathKind.VALUE, source, target, place, accepted_by)
+        elif self._hides and self.sensitive.covers(place.names):
+            inside = _Walk(NOTHING_SENSITIVE, self.equivalences)
+            inside._contents(kind, source, target, place)
+            self._add(PathKind.VALUE, source, target, place, rules_of(inside.found))
         else:
-            yield from self._contents(source, target, place)
+            self._contents(kind, source, target, place)
 
-    def _contents(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
+    def _contents(self, kind: str, source: Any, target: Any, place: _Place) -> None:
         """Of two values of one type."""
-        ((kind, mine),), ((_, theirs),) = source.items(), target.items()
         if kind == "M":
-            yield from self.maps(mine, theirs, place)
+            self.maps(source["M"], target["M"], place)
         elif kind == "L" and place.is_attribute and place.names in self.equivalences.unordered:
-            yield from self._unordered(source, target, place)
+            self._unordered(source, target, place)
         elif kind == "L":
-            yield from self._lists(mine, theirs, place)
+            self._lists(source["L"], target["L"], place)
         elif kind in SETS:
-            yield from self._sets(source, target, place)
+            self._sets(kind, source, target, place)
         else:
-            yield self._difference(PathKind.VALUE, source, target, place)
+            self._add(PathKind.VALUE, source, target, place)
 
-    def _lists(self, mine: list[Any], theirs: list[Any], place: _Place) -> Iterator[PathDifference]:
+    def _lists(self, mine: list[Any], theirs: list[Any], place: _Place) -> None:
         for index, (here, there) in enumerate(zip_longest(mine, theirs)):
             if here != there:
-                yield from self._values(here, there, place.element(index))
+                self._values(here, there, place.element(index))
 
-    def _unordered(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
+    def _unordered(self, source: Any, target: Any, place: _Place) -> None:
         """Elements that are equal by the equivalences are one another's partners, wherever they stand. What is left
         over is compared where it is one on each side; else nothing tells what belongs together."""
         mine, theirs = source["L"], target["L"]
         forms = [[normal_form(self.equivalences, value, place.names) for value in side] for side in (mine, theirs)]
         if forms[0] == forms[1]:
-            yield from self._lists(mine, theirs, place)
+            self._lists(mine, theirs, place)
             return
         pairs, here, there = self._partners(mine, theirs, place.names)
         if not here and not there:
-            yield self._difference(PathKind.VALUE, source, target, place, (Rule.UNORDERED,))
+            self._add(PathKind.VALUE, source, target, place, (Rule.UNORDERED,))
         if len(here) == len(there) == 1:
             pairs, here, there = [*pairs, (here[0], there[0])], [], []
         for one, other in [*pairs, *((value, None) for value in here), *((None, value) for value in there)]:
-            yield from self._values(one, other, place.member())
+            self._values(one, other, place.member())
 
     def _partners(
         self, mine: list[Any], theirs: list[Any], names: AttributeNames
@@ -186,30 +197,38 @@ class _Walk:
             there += others[len(ours) :]
         return pairs, here, there
 
-    def _sets(self, source: Any, target: Any, place: _Place) -> Iterator[PathDifference]:
-        ((kind, mine),), theirs = source.items(), next(iter(target.values()))
+    def _sets(self, kind: str, source: Any, target: Any, place: _Place) -> None:
+        mine, theirs = source[kind], target[kind]
         apart = sorted(set(mine) ^ set(theirs))
         for member in apart:
             here, there = ({SETS[kind]: member} if member in side else None for side in (mine, theirs))
-            yield self._difference(PathKind.ABSENT, here, there, place.member())
+            self._add(PathKind.ABSENT, here, there, place.member())
         if not apart:  # one member twice: no set, but some endpoints store it
-            yield self._difference(PathKind.VALUE, source, target, place)
+            self._add(PathKind.VALUE, source, target, place)
 
-    def _difference(
-        self, kind: PathKind, source: Any, target: Any, place: _Place, accepted_by: tuple[Rule, ...] = ()
-    ) -> PathDifference:
-        shown = [None if side is None else _text(self.sensitive.masked(side, place.names)) for side in (source, target)]
-        return PathDifference(place.path, kind, shown[0], shown[1], accepted_by)
+    def _add(self, kind: PathKind, source: Any, target: Any, place: _Place, accepted_by: tuple[Rule, ...] = ()) -> None:
+        if self._hides:
+            source, target = (
+                None if side is None else self.sensitive.masked(side, place.names) for side in (source, target)
+            )
+        here = None if source is None else _text(source)
+        there = None if target is None else _text(target)
+        self.found.append(PathDifference(place.path, kind, here, there, accepted_by))
 
 
 def _text(value: Any) -> str:
     """DynamoDB JSON for the reader; the masked whole is shown without quotes."""
-    text = value if isinstance(value, str) else _JSON.encode(value)
-    return _encodable(text)
+    if isinstance(value, str):
+        return _encodable(value)
+    ((kind, content),) = value.items()
+    if isinstance(content, str):  # as most are; an encoder takes four times as long for it
+        return _encodable(f'{{"{kind}":{encode_basestring(content)}}}')
+    return _encodable(_JSON.encode(value))
 
 
-def _quoted(name: str) -> str:
-    return quote(_encodable(name))
+@lru_cache(maxsize=4_096)
+def _shown(name: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) else quote(_encodable(name))
 
 
 def _encodable(text: str) -> str:

@@ -6,6 +6,7 @@ Tombstones of the target's side count as absent; they lie apart in the dump. Wit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
 from pipelines.warehouse.manifest import Verdicts
@@ -24,8 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class SourceSide:
+class SourceSide(NamedTuple):  # one for each difference, like the next
     """A record or, with `digest` None, a reject."""
 
     digest: bytes | None
@@ -36,8 +36,7 @@ class SourceSide:
         return self.digest is None
 
 
-@dataclass(frozen=True)
-class TargetSide:
+class TargetSide(NamedTuple):
     """`mapped`: the key fits a template of its table. `version`: `_v`, None where there is none."""
 
     digest: bytes
