@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from dagster_defs.backfill import PARTITIONS, BackfillConfig, parts_of
 from dagster_defs.backfill import backfill as run_part
@@ -18,6 +19,16 @@ from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import source_url
+
+
+class DumpConfig(dg.Config):
+    """How the tables are read."""
+
+    rcu: str | None = Field(
+        default=None,
+        description="read capacity units a second of each table, or a share of what it has, as 50%; all that it takes "
+        "unless given",
+    )
 
 
 def snapshot_numbers(path: Path) -> Numbers:
@@ -73,10 +84,10 @@ def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
             return result(run_part(path, config, spark, parts_of(context), context.log))
 
     @asset("dump", ["records", "backfill"], {"dynamodb", "parquet"})
-    def dump(spark: SparkResource) -> dg.MaterializeResult[None]:
+    def dump(config: DumpConfig, spark: SparkResource) -> dg.MaterializeResult[None]:
         """One row is one item that DynamoDB holds now; read after the source: no write hides between them."""
         with failing_in_one_line():
-            manifest = dump_tables(Migration.open(path), SparkFanOut(spark.session()))
+            manifest = dump_tables(Migration.open(path), SparkFanOut(spark.session()), rcu=config.rcu)
         return result({"dump_id": manifest.id, **manifest.model_dump(include={"items", "tombstones", "unmapped"})})
 
     @asset("diff", ["records", "dump"], {"spark", "parquet"})

@@ -9,6 +9,7 @@ from pipelines.command import (
     Command,
     CommandResult,
     Exit,
+    add_judge_at_most_argument,
     add_mapping_argument,
     add_rcu_argument,
     add_sample_argument,
@@ -72,7 +73,15 @@ def _verify(arguments: argparse.Namespace) -> CommandResult:
     migration = Migration.open(arguments.mapping)
     url = source_url(migration.mapping)
     with session() as spark:
-        result = verify(migration, url, spark, report=write_report, sample=sample, rcu=arguments.rcu)
+        result = verify(
+            migration,
+            url,
+            spark,
+            report=write_report,
+            sample=sample,
+            rcu=arguments.rcu,
+            judge_at_most=arguments.judge_at_most,
+        )
     diff = result.diff
     return CommandResult(
         {
@@ -102,6 +111,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     add_mapping_argument(parser)
     add_sample_argument(parser)
     add_rcu_argument(parser)
+    add_judge_at_most_argument(parser)
 
 
 report = Command("report", "write the report of a diff, and the page over all migrations", _report_arguments, _report)

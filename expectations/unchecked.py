@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from expectations.display import visible
 from expectations.report_data import Unchecked
-from pipelines.mapping.plan import MigrationPlan
+from pipelines.mapping.plan import AttributeNames, MigrationPlan
 from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
 
 
@@ -24,6 +24,7 @@ def unchecked_of(
         *_filtered_rows(records),
         *_embedded_rows(records),
         *_unread_columns(snapshot),
+        *_equivalences(plan),
         *_tombstones(dump),
         *_masked(plan),
     )
@@ -99,6 +100,29 @@ def _unread_columns(snapshot: SnapshotManifest) -> Iterator[Unchecked]:
                 f"{_many(len(unread), 'column')} of {visible(table.ref.table)}",
                 f"The mapping does not use {visible(', '.join(unread))}; never read.",
             )
+
+
+def _equivalences(plan: MigrationPlan) -> Iterator[Unchecked]:
+    """Where the mapping itself asks for less than equality."""
+    for item in plan.items:
+        rules, name = item.compare, visible(item.name)
+        if rules.ignore:
+            what = f"{_many(len(rules.ignore), 'ignored attribute')} of {name}"
+            yield Unchecked(what, f"The mapping's compare leaves out {_paths(rules.ignore)}, and all below.")
+        if rules.unordered:
+            what = f"The order of {_many(len(rules.unordered), 'list')} of {name}"
+            yield Unchecked(what, f"By the mapping's compare any order will do: {_paths(rules.unordered)}.")
+        if rules.null_is_absent:
+            what = f"NULL or absent: {_many(len(rules.null_is_absent), 'attribute')} of {name}"
+            yield Unchecked(what, f"By the mapping's compare they are the same: {_paths(rules.null_is_absent)}.")
+        if rules.tolerance:
+            what = f"Small differences of {_many(len(rules.tolerance), 'number')} of {name}"
+            limits = ", ".join(f"{_paths([names])} by {limit}" for names, limit in sorted(rules.tolerance.items()))
+            yield Unchecked(what, f"The mapping's compare lets them differ: {limits}.")
+
+
+def _paths(names: Iterable[AttributeNames]) -> str:
+    return visible(", ".join(".".join(one) for one in sorted(names)))
 
 
 def _tombstones(dump: DumpManifest) -> Iterator[Unchecked]:

@@ -53,6 +53,21 @@ def add_mapping_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mapping", metavar="MIGRATION.yaml", type=Path, help="the mapping file")
 
 
+def add_judge_at_most_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--judge-at-most",
+        type=_from_zero,
+        metavar="N",
+        help="read source and target again for no more than N differences, 100,000 unless given",
+    )
+
+
+def _from_zero(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("give a number from 0")
+    return int(text)
+
+
 def add_sample_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", metavar="F", help="compare this share of the keys only, above 0 and up to 1: always the same ones"

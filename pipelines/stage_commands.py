@@ -12,6 +12,7 @@ from pipelines.command import (
     Command,
     CommandResult,
     Exit,
+    add_judge_at_most_argument,
     add_mapping_argument,
     add_rcu_argument,
     add_sample_argument,
@@ -231,7 +232,7 @@ def _diff(arguments: argparse.Namespace) -> CommandResult:
             snapshot_id=arguments.snapshot,
             dump_id=arguments.dump,
             sample=sample,
-            again=Again.where_known(migration, _judge_at_most(arguments)),
+            again=Again.where_known(migration, arguments.judge_at_most),
         )
     counts = manifest.verdicts.model_dump()
     return CommandResult(
@@ -250,16 +251,6 @@ def _diff(arguments: argparse.Namespace) -> CommandResult:
             *(f"  because: {reason}" for reason in manifest.reasons),
         ],
     )
-
-
-def _judge_at_most(arguments: argparse.Namespace) -> int:
-    from pipelines.diff.again import JUDGE_AT_MOST
-
-    if arguments.judge_at_most is None:
-        return JUDGE_AT_MOST
-    if arguments.judge_at_most < 0:
-        raise UsageError(f"--judge-at-most {arguments.judge_at_most}: give a number from 0")
-    return int(arguments.judge_at_most)
 
 
 def _schema(_: argparse.Namespace) -> CommandResult:
@@ -415,12 +406,7 @@ COMMANDS = (
             _snapshot_option,
             lambda parser: parser.add_argument("--dump", metavar="ID", help="a finished dump; the newest"),
             add_sample_argument,
-            lambda parser: parser.add_argument(
-                "--judge-at-most",
-                type=int,
-                metavar="N",
-                help="read source and target again for no more than N differences, 100,000 unless given",
-            ),
+            add_judge_at_most_argument,
         ),
         _diff,
     ),

@@ -35,9 +35,11 @@ def verify(
     report: Callable[[Migration, str], Place],
     sample: Decimal | None = None,
     rcu: str | int | None = None,
+    judge_at_most: int | None = None,
 ) -> VerifyResult:
     """All stages afresh. `url` is the source's; `report` makes the page of a diff's run id and returns where it is;
-    `sample`: the share of the buckets that is compared, all unless given; `rcu`: the dump's budget.
+    `sample`: the share of the buckets that is compared, all unless given; `rcu`: the dump's budget; `judge_at_most`:
+    so many differences are judged again.
 
     Raises what the stages raise. That the stores differ is no error: see `diff.consistent`.
     """
@@ -45,5 +47,6 @@ def verify(
     snapshot = take_snapshot(migration, url)
     make_records(migration, spark, snapshot.id)
     dump = dump_tables(migration, fan_out, snapshot_id=snapshot.id, resume=False, rcu=rcu)
-    diff = run_diff(migration, fan_out, snapshot_id=snapshot.id, dump_id=dump.id, sample=sample, again=Again(url))
+    again = Again.of(url, judge_at_most)
+    diff = run_diff(migration, fan_out, snapshot_id=snapshot.id, dump_id=dump.id, sample=sample, again=again)
     return VerifyResult(diff, report(migration, diff.id))

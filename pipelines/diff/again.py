@@ -35,10 +35,15 @@ class Again:
     at_most: int = JUDGE_AT_MOST
 
     @classmethod
-    def where_known(cls, migration: Migration, at_most: int = JUDGE_AT_MOST) -> Again | None:
+    def of(cls, url: str, at_most: int | None) -> Again:
+        """`at_most`: None where it was not said."""
+        return cls(url, JUDGE_AT_MOST if at_most is None else at_most)
+
+    @classmethod
+    def where_known(cls, migration: Migration, at_most: int | None = None) -> Again | None:
         """None where the source's URL is not set. Raises UsageError where it is none."""
         url = known_source_url(migration.mapping)
-        return None if url is None else cls(url, at_most)
+        return None if url is None else cls.of(url, at_most)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def test_verify_tells_consistent_from_not(
 
     def verified(migration: Migration, url: str, spark: Any, report: Any, **options: Any) -> VerifyResult:
         assert (url, spark, report) == (URL, session, write_report)
+        assert options == {"sample": None, "rcu": None, "judge_at_most": 7}
         return VerifyResult(manifest, Place.of(page))
 
     monkeypatch.setattr("pipelines.verify.verify", verified)
@@ -50,7 +51,7 @@ def test_verify_tells_consistent_from_not(
     monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(tmp_path / "warehouse"))
     parser = argparse.ArgumentParser()
     verify.add_arguments(parser)
-    result = verify.run(parser.parse_args([str(tmp_path / "shop.yaml")]))
+    result = verify.run(parser.parse_args([str(tmp_path / "shop.yaml"), "--judge-at-most", "7"]))
 
     assert result.exit is exit_
     assert session.stopped

@@ -72,6 +72,18 @@ def test_it_says_what_was_not_checked(tmp_path: Path) -> None:
     ]
 
 
+def test_it_says_where_the_mapping_asks_for_less_than_equality(tmp_path: Path) -> None:
+    rules = "{ignore: [status], unordered: [lines], null_is_absent: [card], tolerance: {order_id: 0.01}}"
+    mapping = MAPPING.replace("    from: orders\n", f"    from: orders\n    compare: {rules}\n")
+    data = gather_report(FinishedDiff().write(tmp_path, mapping), RUN)
+    assert [f"{one.what}. {one.why}" for one in data.unchecked if "mapping's compare" in one.why] == [
+        "1 ignored attribute of order. The mapping's compare leaves out status, and all below.",
+        "The order of 1 list of order. By the mapping's compare any order will do: lines.",
+        "NULL or absent: 1 attribute of order. By the mapping's compare they are the same: card.",
+        "Small differences of 1 number of order. The mapping's compare lets them differ: order_id by 0.01.",
+    ]
+
+
 def test_keys_that_show_something_sensitive_are_masked(tmp_path: Path) -> None:
     ada = '{"pk":{"S":"ada@example.com"}}'
     customer = Difference("extra", ada, item_type="customer", table="accounts", source_size=None)
