@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from pipelines import cli
+from pipelines.capture import install_capture
 from pipelines.errors import StageError
 from pipelines.judging.verdict import Verdict
+from pipelines.migration import Migration
 from pipelines.repair.apply import apply_repair
 from pipelines.repair.folder import RepairManifest
 from pipelines.repair.plan import plan_repair
@@ -19,7 +22,8 @@ from pipelines.repair.undo import undo_repair
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.touch_unmoved import Raise, Touched, touch_unmoved
 from pipelines.warehouse.lock import stage_lock
-from tests.captured_shop import captured
+from pipelines.warehouse.place import Place
+from tests.captured_shop import Captured, captured, opened
 from tests.delivered_shop import (
     EPOCH,
     MAPPING,
@@ -291,6 +295,47 @@ def test_the_command(shop: Delivering, capsys: pytest.CaptureFixture[str]) -> No
     assert "11 of 11 differences would be repaired" in capsys.readouterr().out
     assert cli.run(["repair", path, "--run", "no-such-run", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "warehouse"
+
+
+def test_keys_that_show_something_sensitive_are_masked(
+    database_url: str,
+    tmp_path: Path,
+    dynamodb_environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
+    monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(tmp_path / "warehouse"))
+    mapping = MAPPING.replace('key: {pk: "{place}"}', 'key: {pk: "{place}"}, sensitive: [place]')
+    shop = tables(captured(database_url, tmp_path, SCHEMA, mapping + QUICKLY))
+    shop.run("INSERT INTO seats VALUES (1, 'Secret', 'Ann')", "INSERT INTO orders VALUES (1, 1, 'x')")
+    run = run_of(shop.shop)
+    for options in (["--json"], [], ["--apply"], ["--undo"]):
+        assert cli.run(["repair", str(shop.shop.migration.path), "--run", run, *options]) == 0
+        said = capsys.readouterr()
+        assert "Secret" not in said.out + said.err
+    plan = plan_repair(shop.shop.migration, run, USUAL)
+    assert "O1" in repr(plan)
+
+
+def test_images_and_results_may_lie_in_s3(
+    database_url: str, tmp_path: Path, dynamodb_environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="repairs", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    away = Migration.open(opened(tmp_path, MAPPING + QUICKLY).path, Place.of("s3://repairs/warehouse"))
+    captured_away = Captured(database_url, away)
+    captured_away.run(SCHEMA)
+    install_capture(away, database_url)
+    shop = tables(captured_away)
+    filled(shop)
+    plant(shop)
+    run, before = run_of(shop.shop), everything()
+    assert apply_repair(away, run, USUAL).repaired == 11
+    assert_equal_stores(shop)
+    assert undo_repair(away, run).undone == 11
+    assert everything() == before
 
 
 def test_the_accounts_balance(shop: Delivering) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.capture import install_capture, uninstall_capture
 from pipelines.judging.verdict import Verdict
 from pipelines.repair import undo, writing
 from pipelines.repair.apply import apply_repair
 from pipelines.repair.folder import RepairFolder
 from pipelines.repair.undo import undo_repair
 from tests.captured_shop import captured
-from tests.delivered_shop import LEASES_END, MAPPING, SCHEMA, Delivering, assert_equal_stores, tables
+from tests.delivered_shop import EPOCH, LEASES_END, MAPPING, SCHEMA, Delivering, assert_equal_stores, tables
 from tests.fault_proxy import FaultProxy
 from tests.repaired_shop import everything, filled, plant, quick_clients, run_of
 
@@ -84,6 +85,31 @@ def test_at_each_step(shop: Delivering) -> None:
     undone = undo_repair(migration, run)
     assert (undone.undone, undone.left) == (11, {})
     assert everything() == before
+
+
+def test_it_goes_on_in_a_new_epoch(shop: Delivering) -> None:
+    """What has an image of the old one is left to the relay; nothing is written at an old version."""
+    filled(shop)
+    plant(shop)
+    run, migration = run_of(shop.shop), shop.shop.migration
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "touch_unmoved", dying(writing, "touch_unmoved", 1, False))
+        with pytest.raises(Killed):
+            apply_repair(migration, run, USUAL)
+    before = everything()
+    assert uninstall_capture(migration, shop.shop.url)
+    assert install_capture(migration, shop.shop.url).status.epoch == 2
+    done = apply_repair(migration, run, USUAL)
+    assert (done.judged, done.failed, done.repaired) == (11, 0, 11 - done.pending)
+    assert done.pending > 0
+    now = everything()
+    keys = [(table, key) for table in now for key in now[table].keys() | before[table].keys()]
+    moved = [now[table].get(key) for table, key in keys if now[table].get(key) != before[table].get(key)]
+    assert len(moved) == done.repaired
+    assert all(item is None or int(item["_v"]["N"]) > 2 * EPOCH for item in moved)
+    shop.drain()
+    assert apply_repair(migration, run, USUAL).no_longer_different == 11
+    assert_equal_stores(shop)
 
 
 def test_by_sigkill(shop: Delivering, dynamodb_environment: str) -> None:
