@@ -93,8 +93,12 @@ class AttributeCounter:
     def watch(self, item_type: str, paths: Iterable[PathDifference]) -> Iterator[PathDifference]:
         """The same paths, counted as they pass."""
         for path in paths:
-            self._count((item_type, path.general, path.kind, bool(path.accepted_by)), 1)
+            self.add_paths(item_type, (path,))
             yield path
+
+    def add_paths(self, item_type: str, paths: Iterable[PathDifference]) -> None:
+        for path in paths:
+            self._count((item_type, path.general, path.kind, bool(path.accepted_by)), 1)
 
     def add(self, one: AttributeCount) -> None:
         self._count((one.item_type, one.path, one.kind, one.accepted), one.count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipelines.diff.account import MOST_ATTRIBUTES, AttributeCounter, BucketAccount, read_account, write_account
 from pipelines.diff.differences import DIFFERENCE_SCHEMA, SUSPECT_SCHEMA, DifferenceWriter, differences_file
-from pipelines.diff.kernel import REJECT_COLUMNS, BucketJoin, BucketSides, KnownRows, Pair, SideCounts
+from pipelines.diff.kernel import REJECT_COLUMNS, BucketJoin, BucketSides, KnownRows, Pairs, SideCounts
 from pipelines.diff.paths import PathDifference, path_differences, rules_of
 from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
 from pipelines.diff.verdict import Verdict, judge
@@ -95,16 +95,21 @@ class CompareBucket:
 
     def _judge(self, bucket: int, join: BucketJoin, writer: DifferenceWriter) -> BucketAccount:
         tally = _Tally(join.matches())
-        for pair in join.pairs():
-            paths = self._paths(pair)
-            verdict = judge(pair.source, pair.target, pair.ledger, equivalent=bool(rules_of(paths)))
-            tally.count(pair, verdict)
-            if verdict is not Verdict.MATCH:
-                writer.write(pair, verdict, tally.attributes.watch(pair.item_type or "", paths))
+        for pairs in join.pairs():
+            paths = self._paths(pairs)
+            verdicts = [
+                judge(source, target, ledger, equivalent=bool(rules_of(found)))
+                for (source, target, ledger), found in zip(pairs.sides(), paths, strict=True)
+            ]
+            tally.count(pairs, verdicts, paths)
+            writer.write_pairs(pairs, verdicts, paths)
         return tally.account(bucket, join.counts(), writer.rows)
 
-    def _paths(self, pair: Pair) -> list[PathDifference]:
-        return paths_between(pair.item_type or "", pair.source_item, pair.target_item, self.sensitive, self.compare)
+    def _paths(self, pairs: Pairs) -> list[list[PathDifference]]:
+        return [
+            paths_between(item_type or "", source, target, self.sensitive, self.compare)
+            for item_type, source, target in zip(pairs.item_type, pairs.source_item, pairs.target_item, strict=True)
+        ]
 
 
 def paths_between(
@@ -130,11 +135,14 @@ class _Tally:
         self._with_target = sum(matches.values())
         self.attributes = AttributeCounter()
 
-    def count(self, pair: Pair, verdict: Verdict) -> None:
-        entry = (pair.item_type or "", verdict)
-        self._verdicts[entry] = self._verdicts.get(entry, 0) + 1
-        self._target_only += pair.source is None
-        self._with_target += pair.target is not None
+    def count(self, pairs: Pairs, verdicts: Sequence[Verdict], paths: Sequence[Iterable[PathDifference]]) -> None:
+        for (item_type, verdict), count in Counter(zip(pairs.item_type, verdicts, strict=True)).items():
+            entry = (item_type or "", verdict)
+            self._verdicts[entry] = self._verdicts.get(entry, 0) + count
+        self._target_only += pairs.in_source.count(False)
+        self._with_target += pairs.in_target.count(True)
+        for item_type, found in zip(pairs.item_type, paths, strict=True):
+            self.attributes.add_paths(item_type or "", found)
 
     def account(self, bucket: int, sides: SideCounts, differences: int) -> BucketAccount:
         account = BucketAccount(

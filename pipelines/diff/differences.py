@@ -5,7 +5,7 @@ Sensitive values are masked in it; `key` and `source_key` are not, since repair 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.diff.kernel import Pair
+from pipelines.diff.kernel import Pairs
 from pipelines.diff.paths import PathDifference
 from pipelines.diff.verdict import Verdict
 from pipelines.warehouse.place import Place
@@ -63,6 +63,20 @@ SUSPECT_SCHEMA: pa.Schema = pa.schema(
 """Of differences that are judged again: what both sides were."""
 
 
+_AS_JOINED = (
+    "item_type",
+    "table",
+    "key",
+    "source_key",
+    "source_version",
+    "target_version",
+    "source_size",
+    "target_size",
+    "source_digest",
+    "target_digest",
+)
+
+
 def differences_file(folder: Place, bucket: int) -> Place:
     """`folder` is the diff's."""
     return folder / DIFFERENCES / f"bucket={bucket}.parquet"
@@ -83,6 +97,8 @@ class DifferenceWriter:
     schema: pa.Schema = DIFFERENCE_SCHEMA
     rows: int = 0
     _held: list[dict[str, Any]] = field(default_factory=list)
+    _batches: list[pa.RecordBatch] = field(default_factory=list)
+    _held_rows: int = 0
     _held_paths: int = 0
 
     def __enter__(self) -> DifferenceWriter:
@@ -108,16 +124,35 @@ class DifferenceWriter:
             self._give_up()
             raise
 
-    def write(self, pair: Pair, verdict: Verdict, paths: Iterator[PathDifference]) -> None:
-        """Takes `paths` to its end, so that what counts them sees all."""
-        self.write_row(_row(pair, verdict) | path_columns(paths))
+    def write_pairs(self, pairs: Pairs, verdicts: Sequence[Verdict], paths: Sequence[Sequence[PathDifference]]) -> None:
+        """Those that are no match."""
+        columns: dict[str, Sequence[Any]] = {
+            **{name: getattr(pairs, name) for name in _AS_JOINED},
+            "verdict": [verdict.value for verdict in verdicts],
+            "more_paths": [max(len(found) - MAX_PATHS, 0) for found in paths],
+        }
+        shown = [found[:MAX_PATHS] for found in paths]
+        if Verdict.MATCH in verdicts:
+            kept = [n for n, verdict in enumerate(verdicts) if verdict is not Verdict.MATCH]
+            columns = {name: [values[n] for n in kept] for name, values in columns.items()}
+            shown = [shown[n] for n in kept]
+        arrays = [
+            _paths(shown, field.type) if field.name == "paths" else pa.array(columns[field.name], field.type)
+            for field in self.schema
+        ]
+        self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
+        self._note(len(shown), sum(map(len, shown)))
 
     def write_row(self, row: dict[str, Any]) -> None:
         """Of the schema; what it has beside is left out."""
         self._held.append(row)
-        self._held_paths += len(row["paths"])
-        self.rows += 1
-        if len(self._held) >= BATCH_ROWS or self._held_paths >= BATCH_PATHS:
+        self._note(1, len(row["paths"]))
+
+    def _note(self, rows: int, paths: int) -> None:
+        self.rows += rows
+        self._held_rows += rows
+        self._held_paths += paths
+        if self._held_rows >= BATCH_ROWS or self._held_paths >= BATCH_PATHS:
             self._flush()
 
     def _give_up(self) -> None:
@@ -126,9 +161,11 @@ class DifferenceWriter:
         self._file.abort()
 
     def _flush(self) -> None:
-        columns = [_column(self._held, column) for column in self.schema]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self.schema))
-        self._held, self._held_paths = [], 0
+        if self._held:
+            columns = [_column(self._held, column) for column in self.schema]
+            self._batches.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
+        self._writer.write_table(pa.Table.from_batches(self._batches, self.schema))
+        self._held, self._batches, self._held_rows, self._held_paths = [], [], 0, 0
 
 
 def _column(rows: list[dict[str, Any]], column: pa.Field) -> pa.Array:
@@ -146,6 +183,22 @@ def _column_of(members: list[dict[str, Any]], inner: pa.Field) -> pa.Array:
     return pa.array([member[inner.name] for member in members], inner.type)
 
 
+def _paths(shown: Sequence[Sequence[PathDifference]], kind: pa.ListType) -> pa.ListArray:
+    """A field at a time."""
+    offsets = pa.array(accumulate(map(len, shown), initial=0), pa.int32())
+    flat = [path for found in shown for path in found]
+    values = (
+        [shortened(path.path) for path in flat],
+        [path.kind.value for path in flat],
+        [shortened(path.source) for path in flat],
+        [shortened(path.target) for path in flat],
+        [[rule.value for rule in path.accepted_by] for path in flat],
+    )
+    fields = list(kind.value_type)
+    arrays = [pa.array(one, inner.type) for one, inner in zip(values, fields, strict=True)]
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(arrays, fields=fields), type=kind)
+
+
 def path_columns(paths: Iterator[PathDifference]) -> dict[str, Any]:
     """`paths` and `more_paths` of a row."""
     shown = [_path_row(path) for path in islice(paths, MAX_PATHS)]
@@ -160,25 +213,3 @@ def _path_row(path: PathDifference) -> dict[str, Any]:
         "target": shortened(path.target),
         "accepted_by": [rule.value for rule in path.accepted_by],
     }
-
-
-def _row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
-    return {
-        "item_type": pair.item_type,
-        "table": pair.table,
-        "key": pair.key,
-        "source_key": pair.source_key,
-        "verdict": verdict.value,
-        "source_version": _source_version(pair),
-        "target_version": pair.target.version if pair.target else None,
-        "source_size": pair.source_size,
-        "target_size": pair.target_size,
-        "source_digest": pair.source.digest if pair.source else None,
-        "target_digest": pair.target.digest if pair.target else None,
-    }
-
-
-def _source_version(pair: Pair) -> int | None:
-    if pair.source is not None:
-        return pair.source.version
-    return pair.ledger.row.version if pair.ledger is not None and pair.ledger.row is not None else None

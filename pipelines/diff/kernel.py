@@ -7,7 +7,7 @@ else comes out as pairs to be judged. DuckDB runs on one thread within a fixed m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,8 +44,12 @@ from pipelines.warehouse.place import Place
 
 MEMORY_LIMIT = "1GB"
 FETCH_ROWS = 1_000
+PIECE_CHARACTERS = 4_000_000  # of both sides' items: all paths of a piece are held, some times as much
 
 _TOLD = pa.schema([pa.field("table", pa.string()), pa.field("key", pa.string()), pa.field("source_key", pa.string())])
+
+_KNOWN_COLUMNS = 15  # of PAIRS: those of `Pairs` before `ledger`
+_SOURCE_ITEM = 13  # its place; the target's follows
 
 REJECT_COLUMNS = ("item_type", "source_key", "table", "key", "size")
 
@@ -82,20 +86,45 @@ class SideCounts:
     target_items: int
 
 
-class Pair(NamedTuple):  # one for each difference: it is made in a quarter of a dataclass's time
-    """What is known of one key, or of a reject without one. The items are there where both are and differ."""
+class Pairs(NamedTuple):
+    """What is known of keys that the join alone does not settle, or of rejects without one: some hundred at a time,
+    column by column, for to make an object of each would cost as much as to judge it. The items are there where both
+    are and differ."""
 
-    item_type: str | None
-    table: str
-    key: str | None
-    source_key: str | None
-    source: SourceSide | None
-    target: TargetSide | None
-    ledger: LedgerSide | None
-    source_size: int | None
-    target_size: int | None
-    source_item: str | None
-    target_item: str | None
+    item_type: Sequence[str | None]
+    table: Sequence[str]
+    key: Sequence[str | None]
+    source_key: Sequence[str | None]
+    in_source: Sequence[bool]
+    source_digest: Sequence[bytes | None]
+    source_version: Sequence[int | None]
+    source_size: Sequence[int | None]
+    in_target: Sequence[bool]
+    target_digest: Sequence[bytes]
+    target_version: Sequence[int | None]
+    target_mapped: Sequence[bool]
+    target_size: Sequence[int | None]
+    source_item: Sequence[str | None]
+    target_item: Sequence[str | None]
+    ledger: Sequence[LedgerSide | None]
+
+    def sides(self) -> Iterator[tuple[SourceSide | None, TargetSide | None, LedgerSide | None]]:
+        for in_source, source_digest, source_version, in_target, target_digest, target_version, mapped, ledger in zip(
+            self.in_source,
+            self.source_digest,
+            self.source_version,
+            self.in_target,
+            self.target_digest,
+            self.target_version,
+            self.target_mapped,
+            self.ledger,
+            strict=True,
+        ):
+            yield (
+                SourceSide(source_digest, source_version or 0) if in_source else None,
+                TargetSide(target_digest, target_version, mapped) if in_target else None,
+                ledger,
+            )
 
 
 class BucketJoin:
@@ -138,7 +167,7 @@ class BucketJoin:
         """The settled ones per item type."""
         return {item_type: settled for item_type, settled, *_ in self._totals if settled}
 
-    def pairs(self) -> Iterator[Pair]:
+    def pairs(self) -> Iterator[Pairs]:
         """All others, by table, key, item type and source key."""
         differ = any(differing for *_, differing in self._totals)
         for side, files in self._files.items():
@@ -147,7 +176,7 @@ class BucketJoin:
             self._look_up(self._sides.ledger)
         rows = self._connection.execute(PAIRS if self._sides.ledger is None else PAIRS_WITH_LEDGER)
         while batch := rows.fetchmany(FETCH_ROWS):
-            yield from (self._pair(*row) for row in batch)
+            yield from map(self._pairs, _pieces(batch))
 
     def _look_up(self, ledger: KnownRows) -> None:
         """What the ledger knows of the rows that unsettled keys belong to."""
@@ -215,39 +244,17 @@ class BucketJoin:
         self._connection.execute(FILES.format(side=side, paths=", ".join(paths)))
         return self._number(f"SELECT count(*) FROM {side}_files")  # noqa: S608
 
-    def _pair(
-        self,
-        item_type: str | None,
-        table: str,
-        key: str | None,
-        source_key: str | None,
-        in_source: bool,
-        source_digest: bytes | None,
-        source_version: int | None,
-        source_size: int | None,
-        in_target: bool,
-        target_digest: bytes,
-        target_version: int | None,
-        target_mapped: bool,
-        target_size: int | None,
-        *others: Any,
-    ) -> Pair:
-        ledger = self._ledger_side(item_type, *others[2:])
-        if ledger is not None and ledger.row is not None and source_digest is None:
-            source_version = ledger.row.version  # rejects carry none
-        return Pair(
-            item_type=item_type,
-            table=table,
-            key=key,
-            source_key=source_key,
-            source=SourceSide(source_digest, source_version or 0) if in_source else None,
-            target=TargetSide(target_digest, target_version, target_mapped) if in_target else None,
-            ledger=ledger,
-            source_size=source_size,
-            target_size=target_size,
-            source_item=others[0],
-            target_item=others[1],
-        )
+    def _pairs(self, rows: Sequence[tuple[Any, ...]]) -> Pairs:
+        columns = list(zip(*rows, strict=True))
+        known, told = columns[:_KNOWN_COLUMNS], columns[_KNOWN_COLUMNS:]
+        if self._sides.ledger is None:
+            return Pairs._make([*known, [None] * len(rows)])
+        pairs = Pairs._make([*known, [self._ledger_side(*row) for row in zip(known[0], *told, strict=True)]])
+        versions = [
+            ledger.row.version if digest is None and ledger is not None and ledger.row is not None else version
+            for digest, version, ledger in zip(pairs.source_digest, pairs.source_version, pairs.ledger, strict=True)
+        ]  # rejects carry none, and of a row that is gone the ledger alone tells
+        return pairs._replace(source_version=versions)
 
     def _ledger_side(
         self,
@@ -278,6 +285,20 @@ class BucketJoin:
     def _number(self, query: str) -> int:
         ((number,),) = self._connection.execute(query).fetchall()
         return int(number)
+
+
+def _pieces(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Of PAIRS, so that no piece has many large items."""
+    start, size = 0, 0
+    for number, row in enumerate(rows, start=1):
+        if row[_SOURCE_ITEM] is None:
+            continue
+        size += len(row[_SOURCE_ITEM]) + len(row[_SOURCE_ITEM + 1])
+        if size > PIECE_CHARACTERS:
+            yield rows[start:number]
+            start, size = number, 0
+    if start < len(rows):
+        yield rows[start:]
 
 
 def _literal(file: Path) -> str:

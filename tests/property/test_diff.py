@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.diff import kernel
 from pipelines.diff.bucket import CompareBucket
 from pipelines.diff.equivalence import normal_form
 from pipelines.diff.paths import accepted_by, path_differences
@@ -197,7 +198,11 @@ def oracle_verdict(source: Row | None, target: Row | None) -> str:
     return "match" if source.content == target.content else "mismatch"
 
 
-def test_a_bucket_is_judged_as_the_oracle_judges_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("piece", [kernel.PIECE_CHARACTERS, 10])
+def test_a_bucket_is_judged_as_the_oracle_judges_it(
+    tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "PIECE_CHARACTERS", piece)
     cases = [Case.random(number) for number in range(CASES)]
     here = Place.of(tmp_path)
     write_side(tmp_path / "source", [(case.table, row) for case in cases for row in case.source])
