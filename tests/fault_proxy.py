@@ -131,10 +131,10 @@ class _Handler(http_front.FrontHandler):
     def _through(self, document: dict[str, Any]) -> None:
         self.answer(*self._act(document, is_told=True))
 
-    def _act(self, document: dict[str, Any], *, is_told: bool = False) -> Answer:
-        """`is_told`: the client will hear of it at once."""
+    def _act(self, document: dict[str, Any], *, is_told: bool = False, headers: dict[str, str] | None = None) -> Answer:
+        """`is_told`: the client will hear of it at once. `headers`: the request's, where this is another by now."""
         with self.proxy.order:
-            status, content = self._forward(_encoded(document))
+            status, content = self._forward(_encoded(document), headers)
             if status == 200:
                 written = _written(document, json.loads(content))
                 self.proxy.landed += written
@@ -142,10 +142,12 @@ class _Handler(http_front.FrontHandler):
             return status, content
 
     def _act_late(self, document: dict[str, Any]) -> None:
+        headers = dict(self.headers)  # those of now: the connection may have another request by then
+
         def arrive() -> None:
             time.sleep(self.proxy.slow_seconds)
             with contextlib.suppress(OSError, http.client.HTTPException):  # nobody waits for it, whatever becomes of it
-                self._act(document)
+                self._act(document, headers=headers)
 
         late = threading.Thread(target=arrive, daemon=True)
         self.proxy.late.append(late)
@@ -178,8 +180,8 @@ class _Handler(http_front.FrontHandler):
     def _answer_each(self, responses: Iterable[dict[str, Any]]) -> None:
         self.answer(200, _encoded({"Responses": list(responses)}))
 
-    def _forward(self, body: bytes) -> Answer:
-        return http_front.forward(self.proxy.upstream, body, dict(self.headers))
+    def _forward(self, body: bytes, headers: dict[str, str] | None = None) -> Answer:
+        return http_front.forward(self.proxy.upstream, body, headers or dict(self.headers))
 
     def _refuse(self, status: int, code: str) -> None:
         self.answer(status, _encoded({"__type": code, "message": "on purpose"}))

