@@ -44,12 +44,18 @@ def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) ->
             f"{_many(diff.not_judged_again, 'difference')} not judged again",
             f"What is said of them is the snapshot's word alone: {visible(diff.not_judged_because)}.",
         )
-    if diff.mode == "no_ledger" and not diff.judged_again:
+    if diff.mode != "ledger" and not diff.judged_again:
         yield Unchecked(
             "Writes under way",
             "There is no ledger, and nothing was read twice. A row written after the snapshot "
             f"({snapshot.started_at:%H:%M:%S} UTC) and before the end of the dump ({dump.finished_at:%H:%M:%S} UTC) "
             "can appear as a difference that is none; stop the writers and verify again to be certain.",
+        )
+    if diff.versioned:
+        yield Unchecked(
+            f"When rows of {visible(', '.join(diff.versioned))} were deleted, and their embedded rows changed",
+            "Their versions are those of a column of the row, which tells neither. A write of these that was under way "
+            "for longer than the mapping's settle_seconds appears as a difference.",
         )
     undecided = diff.verdicts.pending + diff.verdicts.in_flight
     if undecided:

@@ -26,7 +26,11 @@ BREAKS_CONSISTENCY = frozenset(verdict.value for verdict in WRONG)
 LET_PASS = ("rejected", "accepted", "expired")
 """Verdicts that thresholds let pass."""
 
-MODES: dict[str, str] = {"ledger": "by the ledger's versions", "no_ledger": "without a ledger, by content alone"}
+MODES: dict[str, str] = {
+    "ledger": "by the ledger's versions",
+    "version": "by the version that each row counts itself",
+    "no_ledger": "without a ledger, by content alone",
+}
 """What the verdicts could go by."""
 
 KINDS: dict[str, str] = {

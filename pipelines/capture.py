@@ -109,7 +109,7 @@ def install_capture(migration: Migration, url: str) -> CaptureChange:
         status = _status(scene)
         if status.capture == "on" and status.gaps:
             raise StageError(f"capture is installed already, but not whole: {status.gaps[0]}")
-        return _begin(scene) if status.gaps else CaptureChange(changed=False, status=status)
+        return _begin(scene) if status.gaps or not scene.wanted else CaptureChange(changed=False, status=status)
 
 
 def _only_ahead(scene: _Scene) -> bool:
@@ -209,7 +209,9 @@ def _scene(migration: Migration, connection: Connection[TupleRow]) -> _Scene:
 
 def _status(scene: _Scene) -> CaptureStatus:
     control = scene.control
-    gaps = list(control_gaps(control, scene.plan.mapping_hash, scene.warehouse_epoch, scene.lineage))
+    gaps: list[Gap] = []
+    if control is not None or scene.wanted:  # else there is nothing that could be installed
+        gaps += control_gaps(control, scene.plan.mapping_hash, scene.warehouse_epoch, scene.lineage)
     if control is not None:
         if not is_complete(scene.connection):
             gaps.append(Gap("schema crossover", "its tables are an earlier Crossover's", UPGRADE))
@@ -265,4 +267,4 @@ def _uninstall_steps(connection: Connection[TupleRow], name: str) -> list[Step]:
 
 
 def _reasons(modes: Sequence[ItemMode]) -> str:
-    return "; ".join(f"{one.item_type}: {one.reason}" for one in modes if one.mode == "none")
+    return "; ".join(f"{one.item_type}: {one.reason}" for one in modes if one.mode != "ledger")

@@ -91,7 +91,7 @@ def _status_result(status: CaptureStatus, outcome: str) -> CommandResult:
     }
     lines = [
         f"capture of {status.migration}: {outcome}; {status.capture}{epoch}, {len(status.tables)} tables",
-        *(f"  {one.item_type}: no ledger, for {one.reason}" for one in status.modes if one.mode == "none"),
+        *(f"  {one.item_type}: no ledger, for {one.reason}" for one in status.modes if one.mode != "ledger"),
         *(f"  {gap}" for gap in status.gaps),
     ]
     return CommandResult(document, lines, Exit.INCONSISTENT if status.gaps else Exit.DONE)

@@ -78,6 +78,7 @@ def _snapshot(arguments: argparse.Namespace) -> CommandResult:
             f"  versions: epoch {manifest.ledger.epoch}, {manifest.ledger.known:,} items have changed in it"
             if manifest.ledger
             else f"  no versions: {manifest.uncaptured}",
+            *(f"  {name}: versions of its own column" for name in sorted(migration.mapping.versioned)),
             *(f"  {name}: {one.rows:,} rows, {one.bytes:,} bytes" for name, one in manifest.tables.items()),
         ],
     )

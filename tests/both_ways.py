@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pipelines.denormalise import make_records
 from pipelines.items.bucket import bucket_of
 from pipelines.mapping.compile import compile_mapping, tables_used
-from pipelines.mapping.outcome import Assembled, Outcome, Rejected
+from pipelines.mapping.outcome import Assembled, OnlineItem, Outcome, Rejected
 from pipelines.mapping.plan import MigrationPlan
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
@@ -47,16 +47,31 @@ def bulk_outcomes(migration: Migration, spark: SparkSession, url: str, export: P
     return outcomes
 
 
+def bulk_versions(migration: Migration) -> dict[tuple[str, str], int]:
+    """Of the newest records."""
+    dataset = migration.folder.records(migration.folder.latest("records", "make them first")) / RECORDS
+    names = ["item_type", "source_key", "version"]
+    rows = [row for bucket in range(BUCKETS) for row in read_bucket(dataset, bucket, names).to_pylist()]
+    return {(row["item_type"], row["source_key"]): row["version"] for row in rows}
+
+
 def online_outcomes(migration: Migration, url: str) -> Outcomes:
     """Of every row of every root table; those that fail `where` are Absent."""
+    return {key: found.outcome for key, found in _online(migration, url).items()}
+
+
+def online_versions(migration: Migration, url: str) -> dict[tuple[str, str], int | None]:
+    return {key: found.version for key, found in _online(migration, url).items()}
+
+
+def _online(migration: Migration, url: str) -> dict[tuple[str, str], OnlineItem]:
     with connect(url) as connection:
-        plan = compiled(migration, connection)
-        outcomes: Outcomes = {}
-        for item in plan.items:
+        items: dict[tuple[str, str], OnlineItem] = {}
+        for item in compiled(migration, connection).items:
             keys = source_keys(connection, item.root.table.ref.table, item.source_key)
             for found in read_items(connection, item, keys):
-                outcomes[item.name, found.source_key] = found.outcome
-    return outcomes
+                items[item.name, found.source_key] = found
+    return items
 
 
 def compiled(migration: Migration, connection: psycopg.Connection[TupleRow]) -> MigrationPlan:

@@ -18,7 +18,7 @@ from pipelines.items.source_type import Kind, SourceType
 from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import write_manifest
-from pipelines.warehouse.manifest import DumpManifest, LedgerSeen, RecordsManifest, SnapshotManifest
+from pipelines.warehouse.manifest import DumpManifest, ItemTypeCounts, LedgerSeen, RecordsManifest, SnapshotManifest
 from tests.on_disk import on_disk
 
 
@@ -61,8 +61,9 @@ def finish_snapshot(
     ledger: LedgerSeen | None = None,
     gap: str = "",
     source: str = "127.0.0.1:5432/shop",
+    columns: dict[str, tuple[str, ...]] | None = None,
 ) -> None:
-    """A catalog and no rows."""
+    """A catalog and no rows. `columns`: those that were read, per "schema.table"."""
     folder = migration.folder.snapshot(snapshot_id)
     manifest = SnapshotManifest(
         **_header(migration, snapshot_id),
@@ -73,13 +74,20 @@ def finish_snapshot(
         uncaptured=gap,
         gap=bool(gap),
         catalog=Catalog(server_version=180006, tables=tables),
-        columns={},
+        columns=columns or {},
         tables={},
     )
     write_manifest(folder, manifest)
 
 
-def finish_records(migration: Migration, snapshot_id: str, rows: Iterable[Row], buckets: int = 4) -> None:
+def finish_records(
+    migration: Migration,
+    snapshot_id: str,
+    rows: Iterable[Row],
+    buckets: int = 4,
+    ledger: LedgerSeen | None = None,
+    bear_source: tuple[str, ...] = (),
+) -> None:
     folder = on_disk(migration.folder.records(snapshot_id))
     rows = list(rows)
     rejects = [row for row in rows if row.item is None]
@@ -95,9 +103,17 @@ def finish_records(migration: Migration, snapshot_id: str, rows: Iterable[Row], 
         records=len(rows) - len(rejects),
         rejects=len(rejects),
         reject_reasons={"item_too_large": len(rejects)},
-        item_types={},
+        item_types={name: _counts(rows, name) for name in sorted({row.item_type or "" for row in rows})},
+        ledger=ledger,
+        bear_source=bear_source,
     )
     write_manifest(migration.folder.records(snapshot_id), manifest)
+
+
+def _counts(rows: list[Row], item_type: str) -> ItemTypeCounts:
+    own = [row for row in rows if row.item_type == item_type]
+    rejects = sum(row.item is None for row in own)
+    return ItemTypeCounts(rows=len(own), filtered=0, records=len(own) - rejects, rejects=rejects, embeds={})
 
 
 def finish_dump(migration: Migration, dump_id: str, snapshot_id: str, rows: Iterable[Row], buckets: int = 4) -> None:

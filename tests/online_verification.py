@@ -17,6 +17,7 @@ from pipelines.diff import run_diff
 from pipelines.diff.again import Again
 from pipelines.dump import dump_tables
 from pipelines.fanout import in_process
+from pipelines.mapping.key_owner import key_names_row
 from pipelines.mapping.outcome import Absent, Assembled
 from pipelines.mapping.plan import MigrationPlan
 from pipelines.source.connect import identity
@@ -48,12 +49,16 @@ def prepared(shop: Captured) -> tuple[str, str]:
         rows = _rows(reading, plan, state)
         ledger, known = _ledger(reading, plan, state) if state.gap is None else (None, [])
         catalog = read_catalog(reading, all_tables(plan))
-    finish_snapshot(shop.migration, snapshot_id, *catalog.tables, ledger=ledger, source=identity(shop.url))
+    columns = {str(table.ref): names for table, names in plan.columns_by_table().items()}
+    finish_snapshot(
+        shop.migration, snapshot_id, *catalog.tables, ledger=ledger, source=identity(shop.url), columns=columns
+    )
     if ledger is not None:
         folder = on_disk(shop.migration.folder.snapshot(snapshot_id)) / "ledger"
         folder.mkdir()
         pq.write_table(pa.Table.from_pylist(known, schema=VERSIONS_SCHEMA), folder / "versions.parquet")
-    finish_records(shop.migration, snapshot_id, rows, BUCKETS)
+    bear_source = tuple(item.name for item in plan.items if not key_names_row(item))
+    finish_records(shop.migration, snapshot_id, rows, BUCKETS, ledger, bear_source)
     dump = dump_tables(shop.migration, in_process, snapshot_id=snapshot_id, buckets=BUCKETS, resume=False)
     return snapshot_id, dump.id
 

@@ -7,8 +7,8 @@ by the next call: a bucket whose account is there is done, but for the items tha
 from its start, with the same result. A call can be for some parts of a run only.
 
 `wanted` chooses the run, `allowed` says which snapshot may be written how, `ledger` begins and ends a live run and
-judges its refusals, `part` shares the buckets out, `writing` has them written, `importing` is the mode import,
-`accounts` sees that everything is accounted for, `run` is the stage.
+judges its refusals, `refused` those of rows with versions of their own, `part` shares the buckets out, `writing` has
+them written, `importing` is the mode import, `accounts` sees that everything is accounted for, `run` is the stage.
 """
 
 from pipelines.backfill.run import estimate, run_backfill

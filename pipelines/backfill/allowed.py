@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg
 
-from pipelines.backfill.wanted import IMPORT, LIVE
+from pipelines.backfill.wanted import IMPORT, LIVE, has_versions
 from pipelines.errors import SourceError, StageError, UsageError
 from pipelines.migration import Migration
 from pipelines.settings import optional
@@ -16,24 +16,29 @@ from pipelines.source.server_error import describe
 from pipelines.warehouse.manifest import RecordsManifest
 
 
-def require_allowed(migration: Migration, records: RecordsManifest, mode: str, *, force: bool) -> None:
-    """Raises StageError or UsageError. `force`: nobody else writes, whatever the ledger says; for `cold` only.
+def require_allowed(
+    migration: Migration, records: RecordsManifest, mode: str, item_types: tuple[str, ...] = (), *, force: bool
+) -> None:
+    """Raises StageError or UsageError. `item_types`: only these are written, or all where empty. `force`: nobody else
+    writes, whatever the ledger says; for `cold` only.
 
     An import makes its table, so that nothing newer can be in it. What its snapshot has not seen comes by the relay
     where the snapshot has versions; where it has none, nobody may write.
     """
     if mode == LIVE or (mode == IMPORT and records.ledger is not None):
-        _require_versions(records)
+        _require_versions(migration, records, item_types)
     elif not force:
         _require_nobody_writes(migration, records)
 
 
-def _require_versions(records: RecordsManifest) -> None:
+def _require_versions(migration: Migration, records: RecordsManifest, item_types: tuple[str, ...]) -> None:
     if records.gap:
         raise StageError(f"{_not_for_backfill(records)} ({records.uncaptured}); mend that and take a new snapshot")
-    if records.ledger is None:
+    if not has_versions(migration, records, item_types):
+        versioned = migration.mapping.versioned
+        of = f" of {', '.join(sorted({*(item_types or migration.mapping.items)} - versioned))}" if versioned else ""
         reason = records.uncaptured or "it was taken by an earlier Crossover"
-        raise UsageError(f"--mode live: snapshot {records.snapshot_id} has no versions ({reason}); use cold")
+        raise UsageError(f"--mode live: snapshot {records.snapshot_id} has no versions{of} ({reason}); use cold")
 
 
 def _require_nobody_writes(migration: Migration, records: RecordsManifest) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from pipelines.backfill.refused import RefusedPuts
 from pipelines.deliver.opened import OpenedLedger, opened_ledger
 from pipelines.errors import StageError
 from pipelines.migration import Migration
-from pipelines.progress import tell
 from pipelines.source.connect import source_url
 from pipelines.source.ledger.backfills import begin_backfill, finish_backfill
 from pipelines.source.ledger.epoch import read_epoch
@@ -18,14 +17,11 @@ from pipelines.source.ledger.marks import open_marks
 from pipelines.source.ledger.state import read_state
 from pipelines.source.ledger.touch import ask_to_leave, touch
 from pipelines.source.ledger.version import read_versions
-from pipelines.target.backfill_run import BackfillFolder, BucketAccount, RefusedPut
-from pipelines.target.dead_letter import CONFLICT, DeadLetter
+from pipelines.target.backfill_run import RefusedPut
 from pipelines.target.judge import Met, Now, Refused, Verdict, judge_refused
 from pipelines.warehouse.manifest import LedgerSeen, RecordsManifest
 
-_CONFLICT = f"{CONFLICT}: what is at its key was not written by Crossover, or is newer than the ledger"
-
-_HANDED_OVER = (Verdict.HELD, Verdict.TAKEN_OVER)
+_CONFLICT = "what is at its key was not written by Crossover, or is newer than the ledger"
 
 
 @contextmanager
@@ -41,7 +37,7 @@ def backfill_ledger(migration: Migration, records: RecordsManifest, run_id: str)
             )
         _require_whole(opened, read_epoch(migration.folder.root))
         begin_backfill(opened.session, run_id, seen.sweeps)
-        yield BackfillLedger(opened, seen, frozenset(records.bear_source), run_id)
+        yield BackfillLedger(run_id, frozenset(records.bear_source), migration.mapping.versioned, opened, seen)
 
 
 def _require_whole(opened: OpenedLedger, warehouse_epoch: int) -> None:
@@ -52,42 +48,31 @@ def _require_whole(opened: OpenedLedger, warehouse_epoch: int) -> None:
 
 
 @dataclass(frozen=True)
-class BackfillLedger:
+class BackfillLedger(RefusedPuts):
     """`seen`: by the snapshot that is written."""
 
     opened: OpenedLedger
     seen: LedgerSeen
-    bear_source: frozenset[str]
-    run_id: str
 
     def finish(self) -> None:
         """Raises StageError where the epoch has ended: then the run is not whole."""
         finish_backfill(self.opened.session, self.run_id)
 
-    def judge(self, folder: BackfillFolder, buckets: Sequence[int]) -> None:
-        """Every refused put of the buckets gets its place in the accounts. It can be repeated. Raises StageError,
-        SourceError."""
-        handed_over = 0
-        for account in folder.accounts(buckets):
-            if account.refused:
-                judged = self._judge_bucket(folder, account)
-                folder.finish_bucket(judged.account(account), [*folder.failed(account), *judged.conflicts])
-                handed_over += judged.handed_over
-        if handed_over:
-            tell(f"backfill {self.run_id}: {handed_over:,} keys are another row's still; the relay puts their items")
+    def settled(self, batch: Sequence[RefusedPut]) -> Iterator[tuple[RefusedPut, Verdict]]:
+        if batch[0].item_type in self.versioned:
+            yield from super().settled(batch)
+            return
+        nows = self._now(batch)
+        for one in batch:
+            verdict = self._by_ledger(one, nows.get(one.source_key or ""))
+            if verdict in (Verdict.HELD, Verdict.TAKEN_OVER):
+                self._hand_over(one, verdict, nows[one.source_key or ""].version)
+            yield one, verdict
 
-    def _judge_bucket(self, folder: BackfillFolder, account: BucketAccount) -> _Judged:
-        judged = _Judged()
-        for batch in folder.refusals(account):
-            nows = self._now(batch)
-            for one in batch:
-                verdict = self._verdict(one, nows.get(one.source_key or ""))
-                if verdict in _HANDED_OVER:
-                    self._hand_over(one, verdict, nows[one.source_key or ""].version)
-                judged.add(one, verdict)
-        return judged
+    def conflict(self, one: RefusedPut) -> str:
+        return super().conflict(one) if one.item_type in self.versioned else _CONFLICT
 
-    def _verdict(self, one: RefusedPut, now: Now | None) -> Verdict:
+    def _by_ledger(self, one: RefusedPut, now: Now | None) -> Verdict:
         met = Met(one.met_version, one.met_owner, one.met_tombstone, one.met_equal)
         if now is None:  # without a ledger only what is absent is added
             return Verdict.CONFLICT if met.version < 0 else Verdict.DONE if met.equal else Verdict.SUPERSEDED
@@ -118,33 +103,3 @@ class BackfillLedger:
             touch(session, one.item_type, one.source_key, version)
         else:
             touch(session, one.item_type, one.source_key, max(version, one.met_version))
-
-
-@dataclass
-class _Judged:
-    """Of one bucket. An item that has changed since the snapshot (`again`) is undelivered, or delivered newer."""
-
-    counts: Counter[Verdict] = field(default_factory=Counter)
-    conflicts: list[DeadLetter] = field(default_factory=list)
-
-    def add(self, one: RefusedPut, verdict: Verdict) -> None:
-        self.counts[verdict] += 1
-        if verdict is Verdict.CONFLICT:
-            self.conflicts.append(DeadLetter(one.item_type, one.table, one.key, one.source_key, _CONFLICT))
-
-    @property
-    def handed_over(self) -> int:
-        return sum(self.counts[verdict] for verdict in _HANDED_OVER)
-
-    def account(self, before: BucketAccount) -> BucketAccount:
-        """What was there already counts as written: it was an earlier attempt's, or a relay's, and is equal."""
-        kept = self.counts[Verdict.SUPERSEDED] + self.counts[Verdict.AGAIN] + self.handed_over
-        return before.model_copy(
-            update={
-                "revision": before.revision + 1,
-                "written": before.written + self.counts[Verdict.DONE],
-                "superseded": before.superseded + kept,
-                "conflicts": before.conflicts + len(self.conflicts),
-                "refused": before.refused - self.counts.total(),
-            }
-        )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pipelines.backfill.accounts import manifest_of
 from pipelines.backfill.allowed import require_allowed
-from pipelines.backfill.ledger import BackfillLedger, backfill_ledger
+from pipelines.backfill.ledger import backfill_ledger
 from pipelines.backfill.part import Part, buckets_of
+from pipelines.backfill.refused import RefusedPuts
 from pipelines.backfill.wanted import COLD, IMPORT, LIVE, Wanted, begin, insisted_on, new_run, same_as_before
 from pipelines.backfill.writing import Heard, Writing
 from pipelines.errors import UsageError
@@ -51,9 +52,9 @@ def run_backfill(
 ) -> BackfillManifest:
     """Writes the records of a snapshot (the latest unless given), or of some item types and buckets only.
 
-    `mode`: `live` puts only where nothing newer is, and needs a snapshot with versions, and the source; `cold`
+    `mode`: `live` puts only where nothing newer is, and needs records with versions, and the ledger's source; `cold`
     overwrites; `import` has DynamoDB make the tables of objects in S3, as `importing` says: all of them, so that it
-    takes no item types, buckets, `force` or `wcu`. Unless given it is `live` where the snapshot has versions.
+    takes no item types, buckets, `force` or `wcu`. Unless given it is `live` where the records have versions.
     Goes on with the last run where that is unfinished and writes the same, and says so on stderr. `resume` insists:
     it goes on with the last run whichever snapshot that writes, or raises; where that is finished and wrote the same,
     it says so and returns its manifest. `force` begins a cold run although the tables are not empty, or others write.
@@ -91,12 +92,12 @@ def run_backfill(
         run = wanted.run(run_id) if begun is None else begun.run()
         lock.rename(run.id)
         records = read_manifest(migration.folder.records(run.snapshot_id), RecordsManifest, migration.mapping_hash)
-        require_allowed(migration, records, run.mode, force=force or run.forced)
+        require_allowed(migration, records, run.mode, run.item_types, force=force or run.forced)
         require_same_schema(migration.mapping, migration.folder, run.snapshot_id)
-        with _ledger(migration, records, run) as ledger:
+        with _refused_puts(migration, records, run) as refused:
             begun = begun or begin(wanted, run_id, force=force)
             address = Address.of(client)
-            return Writing(migration, fan_out, address, begun, records, ledger, capacity, parts, heard).write()
+            return Writing(migration, fan_out, address, begun, records, refused, capacity, parts, heard).write()
 
 
 def _begun(wanted: Wanted, *, resume: bool, force: bool, in_parts: bool) -> BackfillFolder | None:
@@ -143,11 +144,15 @@ def _last_mode(migration: Migration) -> str | None:
     return None if last is None else last.run().mode
 
 
-def _ledger(
+def _refused_puts(
     migration: Migration, records: RecordsManifest, run: BackfillRun
-) -> AbstractContextManager[BackfillLedger | None]:
-    """What a cold run does not ask for."""
-    return backfill_ledger(migration, records, run.id) if run.mode == LIVE else nullcontext()
+) -> AbstractContextManager[RefusedPuts | None]:
+    """By which a live run's refused puts are judged; a cold run has none."""
+    if run.mode != LIVE:
+        return nullcontext()
+    if records.ledger is not None:
+        return backfill_ledger(migration, records, run.id)
+    return nullcontext(RefusedPuts(run.id, frozenset(records.bear_source), migration.mapping.versioned))
 
 
 def _records_folder(migration: Migration, run: BackfillRun) -> Place:

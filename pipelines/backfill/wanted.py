@@ -46,7 +46,7 @@ def new_run(
         id=run_id,
         snapshot_id=snapshot,
         records_finished_at=records.finished_at,
-        mode=mode or (COLD if records.ledger is None else LIVE),
+        mode=mode or (LIVE if has_versions(migration, records, item_types) else COLD),
         mapping_hash=migration.mapping_hash,
         buckets=records.buckets,
         selected=tuple(chosen),
@@ -54,6 +54,12 @@ def new_run(
         targets=targets,
         started_at=datetime.now(UTC),
     )
+
+
+def has_versions(migration: Migration, records: RecordsManifest, item_types: tuple[str, ...]) -> bool:
+    """Whether the records of these item types, of all where none is named, can be put beside other writers: by the
+    ledger's versions, or all by those of a column."""
+    return records.ledger is not None or migration.mapping.versioned.issuperset(item_types or migration.mapping.items)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipelines.backfill.accounts import manifest_of, require_accounted, require_complete
-from pipelines.backfill.ledger import BackfillLedger
 from pipelines.backfill.part import Part, buckets_of
+from pipelines.backfill.refused import RefusedPuts
 from pipelines.backfill.wanted import COLD
 from pipelines.errors import TargetError
 from pipelines.fanout import FanOut, slots
@@ -31,14 +31,14 @@ Heard = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Writing:
-    """`parts`: only their buckets; all where empty. `ledger`: of a live run."""
+    """`parts`: only their buckets; all where empty. `refused`: of a live run."""
 
     migration: Migration
     fan_out: FanOut
     address: Address
     folder: BackfillFolder
     records: RecordsManifest
-    ledger: BackfillLedger | None
+    refused: RefusedPuts | None
     capacity: Capacity | None
     parts: Sequence[Part]
     heard: Heard
@@ -68,8 +68,8 @@ class Writing:
         return whole if whole is not None and not self.parts else manifest_of(self.migration, self._run, accounts)
 
     def _judge(self) -> None:
-        if self.ledger is not None:
-            self.ledger.judge(self.folder, self._buckets)
+        if self.refused is not None:
+            self.refused.judge(self.folder, self._buckets)
 
     def _write_left(self) -> None:
         before = {account.bucket: account for account in self.folder.accounts(self._buckets)}
@@ -144,8 +144,8 @@ class Writing:
         if len(accounts) < len(self._run.selected) or any(account.failed or account.refused for account in accounts):
             return None
         require_complete(self.migration, self._run, accounts)
-        if self.ledger is not None:
-            self.ledger.finish()
+        if self.refused is not None:
+            self.refused.finish()
         manifest = manifest_of(self.migration, self._run, accounts)
         write_manifest(self.folder.path, manifest)
         return manifest

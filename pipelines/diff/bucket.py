@@ -30,7 +30,7 @@ from pipelines.warehouse.scratch import scratch_folder
 @dataclass(frozen=True)
 class CompareBucket:
     """The work of one task. `folder` is the diff's; `source`, `target`: the records' and the dump's. `sensitive`,
-    `compare`: per item type."""
+    `compare`: per item type. `versioned`: item types whose versions are those of a column."""
 
     folder: Place
     source: Place
@@ -41,6 +41,7 @@ class CompareBucket:
     compare: Mapping[str, Equivalences] = field(default_factory=dict)
     ledger: KnownRows | None = None
     hold: Hold | None = None  # of the stage's lock
+    versioned: frozenset[str] = frozenset()
     judged_again: bool = False  # what is written is still to be judged by reading again
 
     def __call__(self, bucket: int) -> BucketAccount:
@@ -98,8 +99,10 @@ class CompareBucket:
         for pairs in join.pairs():
             paths = self._paths(pairs)
             verdicts = [
-                judge(source, target, ledger, equivalent=bool(rules_of(found)))
-                for (source, target, ledger), found in zip(pairs.sides(), paths, strict=True)
+                judge(source, target, ledger, equivalent=bool(rules_of(found)), versioned=item_type in self.versioned)
+                for item_type, (source, target, ledger), found in zip(
+                    pairs.column("item_type"), pairs.sides(), paths, strict=True
+                )
             ]
             tally.count(pairs, verdicts, paths)
             writer.write_pairs(pairs, verdicts, paths)
@@ -108,7 +111,9 @@ class CompareBucket:
     def _paths(self, pairs: Pairs) -> list[list[PathDifference]]:
         return [
             paths_between(item_type or "", source, target, self.sensitive, self.compare)
-            for item_type, source, target in zip(pairs.item_type, pairs.source_item, pairs.target_item, strict=True)
+            for item_type, source, target in zip(
+                *map(pairs.column, ("item_type", "source_item", "target_item")), strict=True
+            )
         ]
 
 
@@ -136,12 +141,13 @@ class _Tally:
         self.attributes = AttributeCounter()
 
     def count(self, pairs: Pairs, verdicts: Sequence[Verdict], paths: Sequence[Iterable[PathDifference]]) -> None:
-        for (item_type, verdict), count in Counter(zip(pairs.item_type, verdicts, strict=True)).items():
+        item_types = pairs.column("item_type")
+        for (item_type, verdict), count in Counter(zip(item_types, verdicts, strict=True)).items():
             entry = (item_type or "", verdict)
             self._verdicts[entry] = self._verdicts.get(entry, 0) + count
-        self._target_only += pairs.in_source.count(False)
-        self._with_target += pairs.in_target.count(True)
-        for item_type, found in zip(pairs.item_type, paths, strict=True):
+        self._target_only += pairs.rows.num_rows - pairs.rows.column("in_source").true_count
+        self._with_target += pairs.rows.column("in_target").true_count
+        for item_type, found in zip(item_types, paths, strict=True):
             self.attributes.add_paths(item_type or "", found)
 
     def account(self, bucket: int, sides: SideCounts, differences: int) -> BucketAccount:

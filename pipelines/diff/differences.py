@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import accumulate, compress, islice
 from types import TracebackType
 from typing import Any
 
@@ -63,20 +63,6 @@ SUSPECT_SCHEMA: pa.Schema = pa.schema(
 """Of differences that are judged again: what both sides were."""
 
 
-_AS_JOINED = (
-    "item_type",
-    "table",
-    "key",
-    "source_key",
-    "source_version",
-    "target_version",
-    "source_size",
-    "target_size",
-    "source_digest",
-    "target_digest",
-)
-
-
 def differences_file(folder: Place, bucket: int) -> Place:
     """`folder` is the diff's."""
     return folder / DIFFERENCES / f"bucket={bucket}.parquet"
@@ -126,22 +112,27 @@ class DifferenceWriter:
 
     def write_pairs(self, pairs: Pairs, verdicts: Sequence[Verdict], paths: Sequence[Sequence[PathDifference]]) -> None:
         """Those that are no match."""
-        columns: dict[str, Sequence[Any]] = {
-            **{name: getattr(pairs, name) for name in _AS_JOINED},
+        own: dict[str, Sequence[Any]] = {
             "verdict": [verdict.value for verdict in verdicts],
+            "source_version": pairs.source_version,
             "more_paths": [max(len(found) - MAX_PATHS, 0) for found in paths],
+            "paths": [found[:MAX_PATHS] for found in paths],
         }
-        shown = [found[:MAX_PATHS] for found in paths]
+        rows = pairs.rows
         if Verdict.MATCH in verdicts:
-            kept = [n for n, verdict in enumerate(verdicts) if verdict is not Verdict.MATCH]
-            columns = {name: [values[n] for n in kept] for name, values in columns.items()}
-            shown = [shown[n] for n in kept]
-        arrays = [
-            _paths(shown, field.type) if field.name == "paths" else pa.array(columns[field.name], field.type)
-            for field in self.schema
+            kept = [verdict is not Verdict.MATCH for verdict in verdicts]
+            rows = rows.filter(pa.array(kept))
+            own = {name: list(compress(values, kept)) for name, values in own.items()}
+        columns = [
+            rows.column(column.name).cast(column.type)
+            if column.name not in own
+            else _paths(own["paths"], column.type)
+            if column.name == "paths"
+            else pa.array(own[column.name], column.type)
+            for column in self.schema
         ]
-        self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
-        self._note(len(shown), sum(map(len, shown)))
+        self._batches.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
+        self._note(rows.num_rows, sum(map(len, own["paths"])))
 
     def write_row(self, row: dict[str, Any]) -> None:
         """Of the schema; what it has beside is left out."""

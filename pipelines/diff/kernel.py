@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.diff.queries import (
     ALONE,
@@ -44,12 +45,20 @@ from pipelines.warehouse.place import Place
 
 MEMORY_LIMIT = "1GB"
 FETCH_ROWS = 1_000
-PIECE_CHARACTERS = 4_000_000  # of both sides' items: all paths of a piece are held, some times as much
+PIECE_BYTES = 4_000_000  # of both sides' items: all paths of a piece are held, some times as much
 
 _TOLD = pa.schema([pa.field("table", pa.string()), pa.field("key", pa.string()), pa.field("source_key", pa.string())])
 
-_KNOWN_COLUMNS = 15  # of PAIRS: those of `Pairs` before `ledger`
-_SOURCE_ITEM = 13  # its place; the target's follows
+LEDGER_COLUMNS = (
+    "row_told",
+    "row_version",
+    "row_undelivered",
+    "is_another",
+    "owner_version",
+    "owner_undelivered",
+    "tombstone",
+)
+"""Of PAIRS_WITH_LEDGER, beside those of PAIRS."""
 
 REJECT_COLUMNS = ("item_type", "source_key", "table", "key", "size")
 
@@ -86,42 +95,30 @@ class SideCounts:
     target_items: int
 
 
-class Pairs(NamedTuple):
-    """What is known of keys that the join alone does not settle, or of rejects without one: some hundred at a time,
-    column by column, for to make an object of each would cost as much as to judge it. The items are there where both
-    are and differ."""
+@dataclass(frozen=True)
+class Pairs:
+    """What is known of keys that the join alone does not settle, or of rejects without one, some hundred at a time.
 
-    item_type: Sequence[str | None]
-    table: Sequence[str]
-    key: Sequence[str | None]
-    source_key: Sequence[str | None]
-    in_source: Sequence[bool]
-    source_digest: Sequence[bytes | None]
+    `rows`: columns of `PAIRS`; `source_item` and `target_item` where both sides have the key and differ. Most of them
+    only pass through: to make Python's values of all would cost as much as to judge them.
+    """
+
+    rows: pa.RecordBatch
     source_version: Sequence[int | None]
-    source_size: Sequence[int | None]
-    in_target: Sequence[bool]
-    target_digest: Sequence[bytes]
-    target_version: Sequence[int | None]
-    target_mapped: Sequence[bool]
-    target_size: Sequence[int | None]
-    source_item: Sequence[str | None]
-    target_item: Sequence[str | None]
     ledger: Sequence[LedgerSide | None]
 
+    def column(self, name: str) -> list[Any]:
+        values: list[Any] = self.rows.column(name).to_pylist()
+        return values
+
     def sides(self) -> Iterator[tuple[SourceSide | None, TargetSide | None, LedgerSide | None]]:
-        for in_source, source_digest, source_version, in_target, target_digest, target_version, mapped, ledger in zip(
-            self.in_source,
-            self.source_digest,
-            self.source_version,
-            self.in_target,
-            self.target_digest,
-            self.target_version,
-            self.target_mapped,
-            self.ledger,
-            strict=True,
+        names = ("in_source", "source_digest", "in_target", "target_digest", "target_version", "target_mapped")
+        columns = map(self.column, names)
+        for version, ledger, in_source, source_digest, in_target, target_digest, target_version, mapped in zip(
+            self.source_version, self.ledger, *columns, strict=True
         ):
             yield (
-                SourceSide(source_digest, source_version or 0) if in_source else None,
+                SourceSide(source_digest, version or 0) if in_source else None,
                 TargetSide(target_digest, target_version, mapped) if in_target else None,
                 ledger,
             )
@@ -174,8 +171,8 @@ class BucketJoin:
             self._connection.execute((READ_ITEMS if differ and files else NO_ITEMS)[side])
         if self._sides.ledger is not None:
             self._look_up(self._sides.ledger)
-        rows = self._connection.execute(PAIRS if self._sides.ledger is None else PAIRS_WITH_LEDGER)
-        while batch := rows.fetchmany(FETCH_ROWS):
+        rows = self._connection.sql(PAIRS if self._sides.ledger is None else PAIRS_WITH_LEDGER)
+        for batch in rows.to_arrow_reader(FETCH_ROWS):
             yield from map(self._pairs, _pieces(batch))
 
     def _look_up(self, ledger: KnownRows) -> None:
@@ -244,17 +241,18 @@ class BucketJoin:
         self._connection.execute(FILES.format(side=side, paths=", ".join(paths)))
         return self._number(f"SELECT count(*) FROM {side}_files")  # noqa: S608
 
-    def _pairs(self, rows: Sequence[tuple[Any, ...]]) -> Pairs:
-        columns = list(zip(*rows, strict=True))
-        known, told = columns[:_KNOWN_COLUMNS], columns[_KNOWN_COLUMNS:]
+    def _pairs(self, rows: pa.RecordBatch) -> Pairs:
+        versions = rows.column("source_version").to_pylist()
         if self._sides.ledger is None:
-            return Pairs._make([*known, [None] * len(rows)])
-        pairs = Pairs._make([*known, [self._ledger_side(*row) for row in zip(known[0], *told, strict=True)]])
+            return Pairs(rows, versions, [None] * rows.num_rows)
+        told = [rows.column(name).to_pylist() for name in ("item_type", *LEDGER_COLUMNS)]
+        ledgers = [self._ledger_side(*row) for row in zip(*told, strict=True)]
+        digests = rows.column("source_digest").to_pylist()
         versions = [
             ledger.row.version if digest is None and ledger is not None and ledger.row is not None else version
-            for digest, version, ledger in zip(pairs.source_digest, pairs.source_version, pairs.ledger, strict=True)
+            for digest, version, ledger in zip(digests, versions, ledgers, strict=True)
         ]  # rejects carry none, and of a row that is gone the ledger alone tells
-        return pairs._replace(source_version=versions)
+        return Pairs(rows, versions, ledgers)
 
     def _ledger_side(
         self,
@@ -287,18 +285,18 @@ class BucketJoin:
         return int(number)
 
 
-def _pieces(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """Of PAIRS, so that no piece has many large items."""
+def _pieces(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """So that no piece has many large items."""
+    lengths = [pc.fill_null(pc.binary_length(rows.column(name)), 0) for name in ("source_item", "target_item")]
+    sizes = pc.add(*lengths).to_pylist()
     start, size = 0, 0
-    for number, row in enumerate(rows, start=1):
-        if row[_SOURCE_ITEM] is None:
-            continue
-        size += len(row[_SOURCE_ITEM]) + len(row[_SOURCE_ITEM + 1])
-        if size > PIECE_CHARACTERS:
-            yield rows[start:number]
+    for number, one in enumerate(sizes, start=1):
+        size += one
+        if size > PIECE_BYTES:
+            yield rows.slice(start, number - start)
             start, size = number, 0
-    if start < len(rows):
-        yield rows[start:]
+    if start < rows.num_rows:
+        yield rows.slice(start)
 
 
 def _literal(file: Path) -> str:

@@ -20,6 +20,8 @@ from itertools import zip_longest
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
+import orjson
+
 from pipelines.diff.equivalence import Rule, normal_form, rule_for
 from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
 from pipelines.items.canonical import quote
@@ -66,7 +68,7 @@ def path_differences(
 ) -> Iterator[PathDifference]:
     """All differences of two canonical items, attributes by name, lists by index."""
     walk = _Walk(sensitive, equivalences)
-    walk.maps(json.loads(source), json.loads(target), _ROOT)
+    walk.maps(_parsed(source), _parsed(target), _ROOT)
     return iter(walk.found)
 
 
@@ -117,10 +119,9 @@ class _Walk:
         self._hides = bool(sensitive.paths)
 
     def maps(self, source: Mapping[str, Any], target: Mapping[str, Any], place: _Place) -> None:
-        if source.keys() == target.keys():
-            apart = [name for name, value in source.items() if value != target[name]]
-        else:
-            apart = [name for name in {*source, *target} if source.get(name) != target.get(name)]
+        apart = [name for name, value in source.items() if value != target.get(name)]
+        if len(source) != len(target) or any(name not in target for name in apart):
+            apart += target.keys() - source.keys()
         for name in sorted(apart):
             self._values(source.get(name), target.get(name), place.attribute(name))
 
@@ -216,6 +217,13 @@ class _Walk:
         self.found.append(PathDifference(place.path, kind, here, there, accepted_by))
 
 
+def _parsed(item: str) -> Any:
+    try:
+        return orjson.loads(item)
+    except orjson.JSONDecodeError:  # a lone surrogate, which some endpoints store
+        return json.loads(item)
+
+
 def _text(value: Any) -> str:
     """DynamoDB JSON for the reader; the masked whole is shown without quotes."""
     if isinstance(value, str):
@@ -233,4 +241,4 @@ def _shown(name: str) -> str:
 
 def _encodable(text: str) -> str:
     r"""A lone surrogate, which some endpoints store, as `\udc80`: Parquet takes UTF-8 only."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -124,7 +124,7 @@ _PAIR = """
 SELECT j.item_type, j."table", j.key, j.source_key,
        j.in_source, j.source_digest, j.source_version, j.source_size,
        j.in_target, j.target_digest, j.target_version, j.target_mapped, j.target_size,
-       s.item, t.item,
+       s.item AS source_item, t.item AS target_item
 """
 _ITEMS = """
 LEFT JOIN source_items s ON s."table" = j."table" AND s.key = j.differing_key
@@ -133,13 +133,14 @@ WHERE NOT j.settled
 ORDER BY j."table", j.key NULLS LAST, j.item_type, j.source_key
 """
 
-PAIRS = f"{_PAIR} NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM joined j {_ITEMS}"
+PAIRS = f"{_PAIR} FROM joined j {_ITEMS}"
 
 PAIRS_WITH_LEDGER = f"""
-{_PAIR}
-       coalesce(j.source_key, j.owner, w.source_key) IS NOT NULL, r.version, r.undelivered,
-       j.in_source AND coalesce(coalesce(j.owner, b.owner) <> j.source_key, false), o.version, o.undelivered,
-       b.version
+{_PAIR},
+       coalesce(j.source_key, j.owner, w.source_key) IS NOT NULL AS row_told, r.version AS row_version,
+       r.undelivered AS row_undelivered,
+       j.in_source AND coalesce(coalesce(j.owner, b.owner) <> j.source_key, false) AS is_another,
+       o.version AS owner_version, o.undelivered AS owner_undelivered, b.version AS tombstone
 FROM joined j
 LEFT JOIN tombstones b ON NOT j.in_target AND b."table" = j."table" AND b.key = j.key
 LEFT JOIN told_rows w ON w."table" = j."table" AND w.key = j.key

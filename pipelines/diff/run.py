@@ -37,7 +37,7 @@ PLAN = "plan.json"
 COMPARED = "compared"
 SUMMARY = "summary.json"
 TASKS_PER_SLOT = 4
-NO_LEDGER, LEDGER = "no_ledger", "ledger"
+NO_LEDGER, VERSION, LEDGER = "no_ledger", "version", "ledger"
 
 
 class DiffPlan(BaseModel):
@@ -185,6 +185,7 @@ def _work(migration: Migration, folder: Place, sides: _Sides, judged_again: bool
         compare={item.name: item.compare for item in plan.items if item.compare},
         ledger=_known_rows(migration, plan, sides.snapshot),
         hold=current_hold(),
+        versioned=migration.mapping.versioned,
         judged_again=judged_again,
     )
 
@@ -240,7 +241,8 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
         started_at=plan.started_at,
         snapshot_id=plan.snapshot_id,
         dump_id=plan.dump_id,
-        mode=LEDGER if sides.snapshot.ledger else NO_LEDGER,
+        mode=_mode(migration, sides.snapshot),
+        versioned=tuple(sorted(migration.mapping.versioned)),
         buckets=sides.records.buckets,
         coverage=len(accounts) / sides.records.buckets,
         source_records=sum(one.source_records for one in accounts),
@@ -256,6 +258,12 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
         consistent=not reasons,
         reasons=reasons,
     )
+
+
+def _mode(migration: Migration, snapshot: SnapshotManifest) -> str:
+    if snapshot.ledger is not None:
+        return LEDGER
+    return VERSION if migration.mapping.versioned == migration.mapping.items.keys() else NO_LEDGER
 
 
 def _check_accounts(manifest: DiffManifest, counts: SideCounts) -> None:

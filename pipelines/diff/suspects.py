@@ -37,7 +37,8 @@ def suspect_batches(folder: Place, bucket: int) -> Iterator[list[SuspectRow]]:
 
 def suspect_of(row: SuspectRow, seen: Seen | None = None) -> Suspect:
     """`seen`: after the comparison."""
-    seen = seen or Seen(row["source_digest"], row["target_digest"], row["target_version"])
+    version = row["source_version"] if row["source_digest"] is not None else None
+    seen = seen or Seen(row["source_digest"], row["target_digest"], row["target_version"], version)
     return Suspect(row["item_type"], row["table"], row["key"], row["source_key"], seen)
 
 

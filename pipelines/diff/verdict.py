@@ -1,6 +1,7 @@
 """The verdict on one key. The rules stand in docs/verdicts.md.
 
-Tombstones of the target's side count as absent; they lie apart in the dump. Without a ledger all versions are 0.
+Tombstones of the target's side count as absent; they lie apart in the dump. Where neither a ledger nor a column of the
+row tells any, all versions are 0.
 """
 
 from __future__ import annotations
@@ -71,9 +72,10 @@ def judge(
     target: TargetSide | None,
     ledger: LedgerSide | None = None,
     equivalent: bool = False,
+    versioned: bool = False,
 ) -> Verdict:
     """First match wins. At least one side is there. `ledger`: None where the item type has none. `equivalent`: the
-    items are not equal, and all their differences are accepted ones."""
+    items are not equal, and all their differences are accepted ones. `versioned`: versions are those of a column."""
     if target is not None:
         if not target.mapped:
             return Verdict.UNMAPPED
@@ -82,6 +84,8 @@ def judge(
     if ledger is not None:
         stored = ledger.tombstone if target is None else target.version or 0
         return _by_ledger(source, target, stored, ledger, equivalent)
+    if versioned:
+        return _by_column(source, target, equivalent)
     if target is not None and (target.version or 0) > (source.version if source else 0):
         return Verdict.AHEAD
     return _at_rest(source, target, equivalent)
@@ -108,6 +112,17 @@ def _by_ledger(
     if ledger.owner is None and ledger.row is not None and stored < ledger.row.version:
         return Verdict.STALE
     return Verdict.PENDING if ledger.marked else Verdict.MISMATCH
+
+
+def _by_column(source: SourceSide | None, target: TargetSide | None, equivalent: bool) -> Verdict:
+    """A row that is gone has no version, nor has a reject."""
+    verdict = _at_rest(source, target, equivalent)
+    if source is None or source.is_reject or target is None:
+        return verdict
+    stored = target.version or 0
+    if stored > source.version:
+        return Verdict.IN_FLIGHT  # as by a ledger: the snapshot cannot tell
+    return Verdict.STALE if verdict is Verdict.MISMATCH and stored < source.version else verdict
 
 
 def _at_rest(source: SourceSide | None, target: TargetSide | None, equivalent: bool) -> Verdict:

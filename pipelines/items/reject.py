@@ -28,6 +28,7 @@ class RejectReason(StrEnum):
     INVALID_JSON = "invalid_json"  # text typed `json` that is none, or an object with one name twice
     MAP_WITH_TWO_PARENTS = "map_with_two_parents"  # an `as: map` embed that found two rows
     DUPLICATE_KEY = "duplicate_key"  # two rows claim one key: all of them are rejected
+    NO_VERSION = "no_version"  # the mapping's `version` column holds nothing that orders the row's states
 
 
 class Unrepresentable(ValueError):  # noqa: N818 (a verdict on a value, no failure of the program)

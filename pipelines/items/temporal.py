@@ -8,6 +8,7 @@ _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _SECOND = timedelta(seconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 _ZONE_AT = len("2026-11-24T08:55:13.123456")
 
 
@@ -32,6 +33,10 @@ def epoch_seconds(value: date) -> int:
 
 def epoch_millis(value: date) -> int:
     return _since_epoch(value) // _MILLISECOND
+
+
+def epoch_micros(value: date) -> int:
+    return _since_epoch(value) // _MICROSECOND
 
 
 def in_utc(value: datetime) -> datetime:

@@ -18,7 +18,7 @@ from types import TracebackType
 from pipelines.deliver.reading import tables_of
 from pipelines.items.canonical import digest
 from pipelines.judging.rows import Found, Namer, RowsAtKey
-from pipelines.judging.rules import Flags, Readings, RowTwice, Rule, Ruling, Stored, rule_on
+from pipelines.judging.rules import NEVER, Flags, Readings, RowTwice, Rule, Ruling, Stored, rule_on
 from pipelines.judging.suspect import JudgedSource, JudgedTarget, Judgement, Seen, Suspect
 from pipelines.judging.verdict import Verdict
 from pipelines.mapping.key_owner import key_names_row
@@ -194,7 +194,7 @@ class Judge:
             equivalent=self._is_equivalent(item.name, outcome, target),
             expired=self._has_expired(item.table, outcome),
             unsettled=not self.has_ledger(item.name) and self._has_moved(case, rows.twice.get(holder or ""), target),
-            never=self._never(item.name),
+            never=self._never(item),
         )
         stored = None if target is None else Stored(target.version, None if target.is_tombstone else target.digest)
         ruling = rule_on(Readings(tuple(rows.twice[one] for one in compared), stored, flags))
@@ -203,9 +203,11 @@ class Judge:
         versions = (told.first.version, told.second.version) if told else (None, None)
         return Judgement(case.suspect, ruling, JudgedSource(holder, outcome, *versions), target, case.seen)
 
-    def _never(self, item_type: str) -> int:
+    def _never(self, item: ItemPlan) -> int:
         control = self.state.control
-        return first_version(control.epoch + 1) if control is not None and self.has_ledger(item_type) else 1
+        if control is not None and self.has_ledger(item.name):
+            return first_version(control.epoch + 1)
+        return 1 if item.version is None else NEVER
 
     def _is_equivalent(self, item_type: str, outcome: Assembled | Rejected | None, target: JudgedTarget | None) -> bool:
         if not isinstance(outcome, Assembled) or target is None or target.is_tombstone:
@@ -222,8 +224,13 @@ class Judge:
     def _has_moved(self, case: _Case, twice: RowTwice | None, target: JudgedTarget | None) -> bool:
         """Whether either side has changed since it was seen before; what is seen now is kept for the next time."""
         live = None if target is None or target.is_tombstone else target
-        source = twice.first.digest if twice else None
-        now = Seen(source, live.digest if live else None, live.version if live else None)
+        source = twice.first if twice and twice.first.digest is not None else None
+        now = Seen(
+            source=source.digest if source else None,
+            target=live.digest if live else None,
+            version=live.version if live else None,
+            source_version=source.version if source else None,
+        )
         before, case.seen = case.seen, now
         return before != now or (twice is not None and twice.first.digest != twice.second.digest)
 

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from pipelines.judging.verdict import Verdict
 
+NEVER = 2**63
+"""Above every version."""
+
 
 class Rule(StrEnum):
     UNMAPPED = "a"
@@ -32,13 +35,18 @@ class Rule(StrEnum):
 @dataclass(frozen=True)
 class Row:
     """One source row as one snapshot shows it. `digest`: of its item at the key that is judged; None where it has none
-    there. `is_reject`: the row is there, and can be no item. Without a ledger `version` is 0."""
+    there. `is_reject`: the row is there, and can be no item. `version`: 0 where nothing tells it; None where a column
+    of the row would, and there is no row, or nothing in it."""
 
-    version: int
+    version: int | None
     digest: bytes | None
     is_reject: bool = False
     undelivered: bool = False
     marked: bool = False
+
+    def is_below(self, stored: int) -> bool:
+        """What has no version is below none."""
+        return self.version is not None and self.version < stored
 
     @property
     def has_key(self) -> bool:
@@ -82,7 +90,7 @@ class Flags:
     equivalent: bool = False
     expired: bool = False
     unsettled: bool = False
-    never: int = 2**63
+    never: int = NEVER
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ def _of_several_rows(readings: Readings) -> Ruling:
         return Ruling(Rule.OWNERS, Verdict.PENDING)
     if any(row.moved for row in readings.rows):
         return Ruling(Rule.OWNERS, Verdict.IN_FLIGHT, again=True)
-    if _version(readings.stored) > readings.rows[0].second.version:
+    if readings.rows[0].second.is_below(_version(readings.stored)):
         return Ruling(Rule.OWNERS, Verdict.AHEAD)
     if not holders and not readings.live:
         return Ruling(Rule.OWNERS, Verdict.MATCH)
@@ -158,7 +166,7 @@ def _of_one_row(row: RowTwice, readings: Readings) -> Ruling:
     first, second, flags = row.first, row.second, readings.flags
     stored = _version(readings.stored)
     in_source = first.digest is not None
-    if stored > second.version:
+    if second.is_below(stored):
         return Ruling(Rule.AHEAD, Verdict.AHEAD)
     if first.is_reject:
         return Ruling(Rule.REJECTED, Verdict.REJECTED)

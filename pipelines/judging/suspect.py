@@ -11,11 +11,13 @@ from pipelines.mapping.outcome import Assembled, Rejected
 
 @dataclass(frozen=True)
 class Seen:
-    """Both sides as they were read `settle_seconds` ago or earlier; None where a side had no item."""
+    """Both sides as they were read `settle_seconds` ago or earlier, digests and versions; None where a side had no
+    item."""
 
     source: bytes | None
     target: bytes | None
     version: int | None
+    source_version: int | None
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Suspect:
 class JudgedSource:
     """The row that has the key or, where none has, whose version was compared. `source_key`: None where none is known.
     `outcome`: of S1, None where the row is nothing at the key. `version`, `later_version`: at S1 and S2; None where the
-    row is nothing at the key, and no ledger tells."""
+    row is nothing at the key, and no ledger tells, or has none."""
 
     source_key: str | None = None
     outcome: Assembled | Rejected | None = None

@@ -22,11 +22,13 @@ from pipelines.items import sql_text as F  # noqa: N812
 from pipelines.items.problem_spark import first_problem, no_problem, problem_in, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.size import MAX_ITEM_BYTES
+from pipelines.items.source_type import TEMPORAL
 from pipelines.mapping.bulk_embeds import embedded_frame
-from pipelines.mapping.bulk_frame import FreshNames, SourceTables
+from pipelines.mapping.bulk_frame import Frame, FreshNames, SourceTables
 from pipelines.mapping.bulk_keys import key_attributes, key_text, source_key_text, whole_item
 from pipelines.mapping.outcome import NO_SOURCE_KEY, SAME_SOURCE_KEY
 from pipelines.mapping.plan import ColumnValue, ItemPlan, RowPlan, TemplateValue
+from pipelines.mapping.row_version import NO_VERSION
 
 PROBLEM_COLUMNS = ("reason", "attribute", "detail")
 RECORD_COLUMNS = ("item_type", "table", "key", "source_key", "bucket", "item", "version", "digest", "size")
@@ -42,6 +44,7 @@ class ItemVersions:
 
 
 NO_VERSIONS = ItemVersions()
+_OWN_VERSION = "own_version"
 
 
 def item_rows(
@@ -69,6 +72,7 @@ def item_rows(
         whole.fragment.alias("item"),
         whole.size.alias("size"),
         (no_problem() if whole.problem is None else whole.problem.column).alias("problem"),
+        *([] if item.version is None else [own_version(frame, item.version).alias(_OWN_VERSION)]),
     )
     if item.source_key_unproved:
         built = _with_source_keys_judged(built)
@@ -91,7 +95,17 @@ def item_rows(
     )
 
 
+def own_version(frame: Frame, column: str) -> F.Column:
+    """Null where the row has none; see `row_version`."""
+    value = frame.physical(column).value
+    if frame.type_of(column).kind in TEMPORAL:
+        value = F.call("unix_micros", value.cast("timestamp"))
+    return F.when(F.lit(-1) < value, value)
+
+
 def _versioned(rows: DataFrame, versions: ItemVersions) -> tuple[DataFrame, F.Column]:
+    if _OWN_VERSION in rows.columns:
+        return rows, F.col(_OWN_VERSION)
     if versions.known is None:
         return rows, F.lit(versions.first)
     same = F.col("source_key") == F.col("known_key")
@@ -113,11 +127,14 @@ def _claimed_keys(item: ItemPlan, tables: SourceTables) -> DataFrame:
 
 
 def _judged(built: DataFrame, duplicates: DataFrame | None) -> DataFrame:
-    """`problem` completed: a key claimed twice comes before the attributes' problems, the item's size after."""
+    """`problem` completed: a key claimed twice comes before the attributes' problems, the item's size after, and last
+    that its row has no version."""
     detail = F.concat(F.col("size").cast("string"), F.lit(f" bytes, {MAX_ITEM_BYTES} at most"))
     too_large = problem_when(F.col("size") > MAX_ITEM_BYTES, RejectReason.ITEM_TOO_LARGE, detail)
     others = [F.col(name) for name in built.columns if name != "problem"]
     found = [problem_in(F.col("problem")), too_large]
+    if _OWN_VERSION in built.columns:
+        found.append(problem_when(F.col(_OWN_VERSION).isNull(), RejectReason.NO_VERSION, F.lit(NO_VERSION)))
     if duplicates is not None:
         same = (F.col("table") == F.col("dup_table")) & (F.col("key") == F.col("dup_key"))
         built = built.join(duplicates, F.condition(same), "left")

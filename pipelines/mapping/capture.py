@@ -20,7 +20,7 @@ from pipelines.mapping.catalog import Relation, Table, TableRef
 from pipelines.mapping.plan import ColumnValue, EmbedPlan, ItemPlan, MigrationPlan, RowPlan, walk
 from pipelines.mapping.where import columns_of
 
-Mode = Literal["ledger", "none"]
+Mode = Literal["ledger", "version", "none"]
 
 _BLIND: dict[Relation, str] = {
     Relation.VIEW: "a view: its rows change without a trigger of its own",
@@ -88,7 +88,8 @@ class TableCapture:
 
 @dataclass(frozen=True)
 class ItemMode:
-    """Whether an item type's changes are captured, and why not."""
+    """By what an item type's states are ordered: by the ledger, by a column of its root, or by nothing; and why not by
+    the ledger, which captures none of the changes of such a type."""
 
     item_type: str
     mode: Mode
@@ -126,6 +127,8 @@ def compile_capture(plan: MigrationPlan, blind: Mapping[TableRef, str] | None = 
 
 
 def _mode(item: ItemPlan, blind: Mapping[TableRef, str]) -> ItemMode:
+    if item.version is not None:
+        return ItemMode(item.name, "version", f"the mapping names its column `{item.version}`")
     for row in walk(item.root):
         reason = _BLIND.get(row.table.relation) or blind.get(row.table.ref)
         if reason is not None:

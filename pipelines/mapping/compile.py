@@ -9,6 +9,7 @@ from pipelines.mapping.compile_compare import Comparisons
 from pipelines.mapping.compile_embed import Embeds
 from pipelines.mapping.compile_row import Rows
 from pipelines.mapping.compile_target import Targets
+from pipelines.mapping.compile_version import version_column
 from pipelines.mapping.key_conflicts import key_conflicts
 from pipelines.mapping.model import Embed, Item, Mapping, bodies
 from pipelines.mapping.origin import Path, listed, nearest
@@ -62,6 +63,7 @@ class _Compiler:
             return None
         self._check_root(scope, item)
         scope.used.update(item.source_key)
+        version = version_column(scope, item, self.problems)
         keys = self.targets.keys(scope, table, item, path)
         root = self._row(scope, {key.name: f"`key.{key.name}`" for key in keys}, depth=0)
         root, index_keys = self.targets.index_keys(table, keys, root, path)
@@ -76,6 +78,7 @@ class _Compiler:
             key_sensitive=False,
             named_key=item.source_key,
             compare=Comparisons(root, keys, (*path, "compare"), self.problems).equivalences(item.compare),
+            version=version,
         )
 
     def _check_root(self, scope: Scope, item: Item) -> None:

@@ -205,7 +205,10 @@ class Item(Body):
     source_key: Names = Field(
         default=(), description="Columns that tell the root's rows apart, where it has no primary key: of a view."
     )
-    version: Name | None = Field(default=None, description="Not supported yet: a column that versions the row.")
+    version: Name | None = Field(
+        default=None,
+        description="A column of the root that orders a row's states, instead of the ledger: a counter or a time.",
+    )
     compare: Compare = Field(default=Compare(), description="Differences that a verification accepts.")
 
 
@@ -270,6 +273,11 @@ class Mapping(Model):
     def located(self, origin: Origin) -> Mapping:
         self._origin = origin
         return self
+
+    @property
+    def versioned(self) -> frozenset[str]:
+        """The item types whose versions are those of a column."""
+        return frozenset(name for name, item in self.items.items() if item.version is not None)
 
     def meaning_hash(self) -> str:
         """SHA-256, in hex, of all that decides the items: equal for two files that mean the same.

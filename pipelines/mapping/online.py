@@ -10,7 +10,8 @@ Must give what the bulk form (`pipelines.mapping.bulk`) gives for the same rows.
 1. the key's attributes, in key order: the value, then NULL or empty, then too long for the table's key, then too
    long for an index that uses it too;
 2. the root's attributes by name (code points): the value, then too long for an index key;
-3. the item as a whole: over 400 KB.
+3. the item as a whole: over 400 KB;
+4. its version, where a column of the root is to tell it: there is none.
 
 A value's own problems: a template's placeholders left to right (all of them: a problem wins over a NULL before it);
 a path that meets an ambiguous map, MAP_WITH_TWO_PARENTS at the attribute that wanted it; an embed's elements in
@@ -46,6 +47,7 @@ from pipelines.mapping.assemble import (
 )
 from pipelines.mapping.outcome import Absent, Assembled, Outcome, Rejected, Rejection
 from pipelines.mapping.plan import Attribute, ColumnValue, ItemPlan, KeyAttribute, Nulls
+from pipelines.mapping.row_version import NO_VERSION, row_version
 from pipelines.mapping.source_row import SourceRow
 from pipelines.mapping.templates import template_text
 
@@ -78,7 +80,10 @@ class ItemAssembler:
             item = attributes_of(keys | self._fragments(root))
         except Rejection as problem:
             return self._rejected(key, problem)
-        return self._within_size(key, item)
+        outcome = self._within_size(key, item)
+        if isinstance(outcome, Assembled) and row_version(self._item, root.row) is None:
+            return Rejected(self._item.table, key, RejectReason.NO_VERSION, None, None, NO_VERSION)
+        return outcome
 
     def _fragments(self, root: Node) -> dict[str, str]:
         fragments = ((name, within(name, build, root)) for name, build in self._attributes)

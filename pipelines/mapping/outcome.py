@@ -43,12 +43,13 @@ Outcome = Assembled | Rejected | Absent
 
 @dataclass(frozen=True)
 class OnlineItem:
-    """`source_key`: canonical JSON, `{"order_id":"6"}`, as in a record. `version`: of the same snapshot, 0 where no
-    ledger tells it; `undelivered`: no relay has marked that version yet; `marked`: an open mark reaches the item."""
+    """`source_key`: canonical JSON, `{"order_id":"6"}`, as in a record. `version`: of the same snapshot; 0 where
+    nothing tells it, None where a column of the row would, and there is no row, or nothing in it. `undelivered`: no
+    relay has marked that version yet; `marked`: an open mark reaches the item."""
 
     source_key: str
     outcome: Outcome
-    version: int = 0
+    version: int | None = 0
     undelivered: bool = False
     marked: bool = False
 

@@ -217,7 +217,8 @@ class ItemPlan:
     mapping names (`named_key`), else the primary key's.
 
     `sensitive`: attribute paths (`email`, `customer.phone`, `lines.price`), those of templates that use a
-    sensitive column included. `key_sensitive`: the key, or the source key, shows one.
+    sensitive column included. `key_sensitive`: the key, or the source key, shows one. `version`: the root's column that
+    orders a row's states (`row_version`); None where a ledger does, or nothing.
     """
 
     name: str
@@ -229,6 +230,7 @@ class ItemPlan:
     key_sensitive: bool
     named_key: tuple[str, ...] = ()
     compare: Equivalences = NO_EQUIVALENCES
+    version: str | None = None
 
     @property
     def source_key(self) -> tuple[str, ...]:

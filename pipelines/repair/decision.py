@@ -30,7 +30,7 @@ class Way(StrEnum):
     """How an item is repaired. The names stand in images.
 
     DELIVERED: its version is raised, and delivery puts it or its tombstone. EXCHANGED: the same, but delivery would
-    take what is there for a conflict, so that it is replaced first by compare-and-set. REMOVED, SET: without a version,
+    take what is there for a conflict, so that it is replaced first by compare-and-set. REMOVED, SET: without a ledger,
     by compare-and-set alone.
     """
 
@@ -56,11 +56,13 @@ class Decision:
 @dataclass(frozen=True)
 class Rules:
     """Of one item type. `asked`: verdicts that the user has named; none: the usual ones. `next_epoch`: the next
-    epoch's first version, None without a ledger. `key_names_row`: as of the mapping."""
+    epoch's first version, None without a ledger. `key_names_row`: as of the mapping. `versioned`: a column of the row
+    tells its version."""
 
     asked: frozenset[Verdict]
     next_epoch: int | None
     key_names_row: bool
+    versioned: bool = False
 
 
 USUAL = frozenset({Verdict.MISMATCH, Verdict.MISSING, Verdict.STALE, Verdict.EXTRA, Verdict.AHEAD})
@@ -77,6 +79,7 @@ _MOVED = "it changes while it is looked at"
 _FOREIGN = "not written by Crossover; only with --verdict foreign"
 _NEXT_EPOCH = "`_v` is of a later epoch: is the database older than the target? Only with --verdict ahead"
 _NO_LEDGER = "it has a version, and no ledger tells any: is capture gone? Only with --verdict ahead"
+_NOT_THE_ROWS = "`_v` is above its row's version: is the database older than the target? Only with --verdict ahead"
 _TOO_HIGH = "`_v` is so high that no epoch could begin above it; remove the item by hand"
 
 
@@ -113,7 +116,7 @@ def _against_ahead(version: int, rules: Rules) -> str:
     """A touch can raise an item over any version (rule 13), and the next epoch begins above it (rule 5). But what is of
     a later epoch may be the work of a database that is newer than this one."""
     if rules.next_epoch is None:
-        return "" if rules.asked else _NO_LEDGER
+        return "" if rules.asked else _NOT_THE_ROWS if rules.versioned else _NO_LEDGER
     if version >= HIGHEST_VERSION:
         return _TOO_HIGH
     return _NEXT_EPOCH if version >= rules.next_epoch and not rules.asked else ""

@@ -91,11 +91,11 @@ class Image:
         )
 
     def set_item(self, names_row: bool) -> WireItem | None:
-        """What is to be there without a ledger: at version 0, as a backfill puts it."""
+        """What is to be there without a ledger: at the row's version, or 0, as a backfill puts it."""
         if self.item is None:
             return None
         owner = {} if names_row else {SOURCE_ATTRIBUTE: {"S": self.source_key}}
-        return {**json.loads(self.item), VERSION_ATTRIBUTE: {"N": "0"}, **owner}
+        return {**json.loads(self.item), VERSION_ATTRIBUTE: {"N": str(self.wrote)}, **owner}
 
 
 def _has_digest(item: str, wanted: str, is_tombstone: bool) -> bool:
@@ -104,7 +104,7 @@ def _has_digest(item: str, wanted: str, is_tombstone: bool) -> bool:
 
 def _wrote(judgement: Judgement, way: Way) -> int | None:
     if not way.by_ledger:
-        return 0 if way is Way.SET else None
+        return judgement.source.version if way is Way.SET else None
     stored = judgement.target.version if judgement.target is not None else None
     assert judgement.source.version is not None  # where there is a ledger and a row
     return max(judgement.source.version, -1 if stored is None else stored) + 1

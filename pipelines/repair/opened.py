@@ -53,9 +53,10 @@ class Tools:
         control = self.judge.state.control
         if item_type is None:
             return Rules(asked, None, True)
+        item = self.plan.item(item_type)
         captured = control is not None and self.judge.has_ledger(item_type)
-        names_row = key_names_row(self.plan.item(item_type))
-        return Rules(asked, first_version(control.epoch + 1) if control is not None and captured else None, names_row)
+        next_epoch = first_version(control.epoch + 1) if control is not None and captured else None
+        return Rules(asked, next_epoch, key_names_row(item), item.version is not None)
 
     def items(self, keys: Iterable[Key]) -> dict[Key, WireItem]:
         """What stands at these keys, as DynamoDB has it, tombstones included."""

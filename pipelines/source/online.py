@@ -23,8 +23,9 @@ from pipelines.mapping.assemble import (
     own_columns,
 )
 from pipelines.mapping.online import ItemAssembler, source_key_of, source_key_text
-from pipelines.mapping.outcome import SAME_SOURCE_KEY, OnlineItem, Outcome, Rejected
+from pipelines.mapping.outcome import SAME_SOURCE_KEY, OnlineItem, Rejected
 from pipelines.mapping.plan import EmbedPlan, ItemPlan, RowPlan
+from pipelines.mapping.row_version import row_version
 from pipelines.mapping.source_row import SourceRow
 from pipelines.mapping.where import to_sql
 from pipelines.source.connect import describe
@@ -59,15 +60,18 @@ def read_items(
     embeds = _read_embeds(connection, item.root, [rows[0] for rows in roots.values()])
     assembler = ItemAssembler(item)
     wanted = [source_key_text(zip(item.source_key, key, strict=True)) for key in keys]
-    return [OnlineItem(text, _outcome(item, assembler, roots.get(text, []), embeds)) for text in wanted]
+    return [_online_item(item, assembler, text, roots.get(text, []), embeds) for text in wanted]
 
 
-def _outcome(
-    item: ItemPlan, assembler: ItemAssembler, roots: list[SourceRow], embeds: dict[str, EmbeddedRows]
-) -> Outcome:
+def _online_item(
+    item: ItemPlan, assembler: ItemAssembler, source_key: str, roots: list[SourceRow], embeds: dict[str, EmbeddedRows]
+) -> OnlineItem:
     if len(roots) > 1:  # a view's rows, or those of tables that inherit from the root
-        return Rejected(item.table, None, RejectReason.DUPLICATE_KEY, None, None, SAME_SOURCE_KEY)
-    return assembler.assemble(Node(roots[0], embeds) if roots else None)
+        twice = Rejected(item.table, None, RejectReason.DUPLICATE_KEY, None, None, SAME_SOURCE_KEY)
+        return OnlineItem(source_key, twice, row_version(item, None))
+    row = roots[0] if roots else None
+    outcome = assembler.assemble(None if row is None else Node(row, embeds))
+    return OnlineItem(source_key, outcome, row_version(item, row))
 
 
 def _in_key_order(item: ItemPlan, source_key: Mapping[str, str]) -> tuple[str, ...]:

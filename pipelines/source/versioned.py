@@ -28,7 +28,8 @@ def read_versioned(
     state: LedgerState,
 ) -> list[OnlineItem]:
     """As `read_items`, and in the same REPEATABLE READ transaction, which the caller begins and ends; `state` is what
-    `read_state` found in it. Versions are 0 and nothing is marked where the ledger tells none.
+    `read_state` found in it. Where the ledger tells none, versions are those of the mapping's `version` column, else 0,
+    and nothing is marked.
 
     Raises SourceError.
     """

@@ -45,7 +45,7 @@ class RdsExportOrigin(_Frozen):
 
 
 class LedgerSeen(_Frozen):
-    """The ledger as a snapshot saw it. `item_types`: those that have one; the versions of others are 0.
+    """The ledger as a snapshot saw it. `item_types`: those that have one; the versions of others are 0, or a column's.
 
     `first_version`: of every item that is not in `file` (VERSIONS_SCHEMA; relative to the snapshot's folder);
     `next_epoch`: above every version of this epoch. `sweeps`: how many had been begun. `marked`: item types that an
@@ -181,7 +181,8 @@ class DiffManifest(Manifest):
     stage: str = "diff"
     snapshot_id: str
     dump_id: str
-    mode: str  # "no_ledger", "ledger": what the verdicts can speak for
+    mode: str  # "no_ledger", "version", "ledger": what the verdicts can speak for
+    versioned: tuple[str, ...] = ()  # item types whose versions are those of a column, in whatever mode
     buckets: int
     coverage: float  # share of the buckets that was compared, 0 .. 1
     source_records: int

@@ -323,7 +323,7 @@ def seen_before(judgement: Judgement) -> Suspect:
     target = judgement.target
     assert target is not None
     outcome: Any = judgement.source.outcome
-    seen = Seen(outcome.digest, target.digest, target.version)
+    seen = Seen(outcome.digest, target.digest, target.version, judgement.source.version)
     return Suspect("order", "orders", judgement.suspect.key, judgement.suspect.source_key, seen)
 
 

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.mapping.outcome import Absent, Assembled, Outcome, Rejected
 from pipelines.migration import Migration
-from tests.both_ways import bulk_outcomes, online_outcomes
+from tests.both_ways import bulk_outcomes, bulk_versions, online_outcomes, online_versions
 
 pytestmark = pytest.mark.integration
 
@@ -342,4 +342,53 @@ def test_odd_joins(tmp_path: Path, spark: SparkSession, database_url: str) -> No
         1: {"big": [3], "padded": [3], "score": [3]},
         2: {"big": [4]},
         3: {"padded": [5], "score": [4]},
+    }
+
+
+VERSIONED_SCHEMA = """
+CREATE TABLE counted (id int PRIMARY KEY, n int8, at timestamptz, local timestamp, note text);
+INSERT INTO counted VALUES
+    (1, 0, '1970-01-01 00:00:00+00', '1970-01-01 00:00:00', 'a'), (2, NULL, NULL, NULL, 'b'),
+    (3, -1, '1969-12-31 23:59:59.999999+00', '1969-12-31 23:59:59.999999', 'c'),
+    (4, 9223372036854775807, '9999-12-31 23:59:59.999999+00', '9999-12-31 23:59:59.999999', 'd'),
+    (5, 5, 'infinity', '-infinity', 'e'), (6, 6, '2026-11-24 08:55:13.123457+02', '2026-11-24 08:55:13.123457', 'f'),
+    (7, 7, '10000-01-01 00:00:00+00', '0044-03-15 00:00:00 BC', NULL);
+"""
+VERSIONED_MAPPING = """
+migration: versioned
+target: {tables: {rows: {partition_key: {name: pk, type: S}}}}
+items:
+  counter: {table: rows, from: counted, key: {pk: "N{id}"}, include: [note], version: n}
+  time: {table: rows, from: counted, key: {pk: "T{id}"}, version: at}
+  local: {table: rows, from: counted, key: {pk: "L{id}"}, include: [id], version: local}
+  none: {table: rows, from: counted, key: {pk: "X{id}"}, include: [id]}
+"""
+
+
+def test_one_version_for_the_same_rows(tmp_path: Path, spark: SparkSession, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(VERSIONED_SCHEMA)
+    path = tmp_path / "versioned.yaml"
+    path.write_text(VERSIONED_MAPPING)
+    migration = Migration.open(path, tmp_path / "warehouse")
+    bulk = bulk_outcomes(migration, spark, database_url)
+    assert bulk == online_outcomes(migration, database_url)
+    rejected = {f"{name}{json.loads(key)['id']}" for (name, key), one in bulk.items() if isinstance(one, Rejected)}
+    assert rejected == {"counter2", "counter3", *(f"{name}{id}" for name in ("time", "local") for id in (2, 3, 5, 7))}
+    versions = bulk_versions(migration)
+    assert versions == {key: one for key, one in online_versions(migration, database_url).items() if key in versions}
+    shown = {f"{name}{json.loads(key)['id']}": version for (name, key), version in versions.items()}
+    assert shown == {
+        "counter1": 0,
+        "counter4": 2**63 - 1,
+        "counter5": 5,
+        "counter6": 6,
+        "counter7": 7,
+        "time1": 0,
+        "time4": 253_402_300_799_999_999,
+        "time6": 1_795_503_313_123_457,
+        "local1": 0,
+        "local4": 253_402_300_799_999_999,
+        "local6": 1_795_510_513_123_457,
+        **{f"none{id}": 0 for id in range(1, 8)},
     }

@@ -23,11 +23,12 @@ from tests.captured_shop import Captured, captured, opened
 from tests.delivered_shop import EPOCH, MAPPING, WRITTEN_SHOP, expected, source_key, stored
 from tests.integration.test_judging import change, client, emptied, of_order, put, remove
 from tests.online_verification import BUCKETS, compared, differences, prepared
+from tests.versioned_shop import COUNTERS, expected_with_versions, with_versions
 
 pytestmark = pytest.mark.integration
 
 PAGE = Path(__file__).parents[2] / "docs" / "what-a-green-check-proves.md"
-MODES = ("ledger", "no_ledger")
+MODES = ("ledger", "version", "no_ledger")
 
 COLUMNS = "ALTER TABLE orders ADD unused text, ADD seen text, ADD expires bigint;"
 PROVEN = (
@@ -48,11 +49,15 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Stores:
-    """Equal, until something is planted. `former`: what order 12 was before its last change."""
+    """Equal, until something is planted. `mode`: of MODES. `former`: what order 12 was before its last change."""
 
     shop: Captured
-    has_ledger: bool
+    mode: str
     former: dict[str, Any]
+
+    @property
+    def has_ledger(self) -> bool:
+        return self.mode == "ledger"
 
     @property
     def first_version(self) -> dict[str, str]:
@@ -158,6 +163,12 @@ def _(stores: Stores) -> str:
     return "C1O13"
 
 
+@plants("a change of an embedded row, which leaves its root's row alone, is not delivered yet")
+def _(stores: Stores) -> str:
+    stores.run("INSERT INTO lines VALUES (25, 3, 7)")
+    return "C1O25"
+
+
 @plants("a row was deleted, and its item is still there")
 def _(stores: Stores) -> str:
     stores.run("DELETE FROM orders WHERE id = 14")
@@ -172,9 +183,9 @@ def _(stores: Stores) -> str:
     return "C1O15"
 
 
-@plants("an item says that it is another row's (`_s`)")
+@plants("an item says that it is another row's (`_s`), and its content is right")
 def _(stores: Stores) -> str | None:
-    if not stores.has_ledger:
+    if stores.mode == "no_ledger":
         return None
     change("seats", {"pk": {"S": "A"}}, _s={"S": source_key(2)})
     return "A"
@@ -220,9 +231,9 @@ def _(stores: Stores) -> str:
 
 @plants("the content is right, at an older version")
 def _(stores: Stores) -> str | None:
-    if not stores.has_ledger:
+    if stores.mode == "no_ledger":
         return None
-    change("orders", of_order(22), _v={"N": str(EPOCH)})
+    change("orders", of_order(22), _v=stores.first_version)
     return "C1O22"
 
 
@@ -273,23 +284,24 @@ def stores(
         former = stored("orders")["C1/O12"]
         delivering.run(later)
         delivering.drain()
-        return Stores(shop, True, former)
-    shop = Captured(database_url, opened(tmp_path, PROVEN))
-    shop.run(WRITTEN_SHOP, COLUMNS, *ROWS)
+        return Stores(shop, request.param, former)
+    is_versioned = request.param == "version"
+    shop = Captured(database_url, opened(tmp_path, with_versions(PROVEN) if is_versioned else PROVEN))
+    shop.run(WRITTEN_SHOP, COLUMNS, *([COUNTERS] if is_versioned else []), *ROWS)
     create_tables(shop.migration.mapping, client())
-    fill(shop)
+    fill(shop, is_versioned)
     former = stored("orders")["C1/O12"]
     shop.run(later)
-    fill(shop)
-    return Stores(shop, False, former)
+    fill(shop, is_versioned)
+    return Stores(shop, request.param, former)
 
 
-def fill(shop: Captured) -> None:
+def fill(shop: Captured, is_versioned: bool) -> None:
     """The target, by the oracle."""
-    for table, items in expected(shop.url).items():
+    for table, items in (expected_with_versions if is_versioned else expected)(shop.url).items():
         for key, item in items.items():
             expires = {"expires": {"N": "1"}} if key == "C1/O18" else {}
-            put(table, {**item, **expires, "_v": {"N": "0"}})
+            put(table, {"_v": {"N": "0"}, **item, **expires})
 
 
 def verdicts(shop: Captured, manifest: DiffManifest) -> dict[str, str]:
@@ -297,7 +309,7 @@ def verdicts(shop: Captured, manifest: DiffManifest) -> dict[str, str]:
     return {"".join(keys.findall(row["key"])): row["verdict"] for row in differences(shop, manifest.id)}
 
 
-def both_modes(test: Callable[..., None]) -> Any:
+def all_modes(test: Callable[..., None]) -> Any:
     return pytest.mark.parametrize("stores", MODES, indirect=True)(test)
 
 
@@ -306,9 +318,9 @@ def test_the_page_has_a_row_for_all_that_is_planted() -> None:
     assert [name for name, *_ in rows_of_page(1)] == list(OTHER_RUNS)
 
 
-@both_modes
+@all_modes
 def test_what_is_planted_is_said_as_the_page_says(stores: Stores, request: pytest.FixtureRequest) -> None:
-    mode = "ledger" if stores.has_ledger else "no_ledger"
+    mode = stores.mode
     assert compared(stores.shop, prepared(stores.shop)).consistent
     keys = {name: plant(stores) for name, plant in PLANTS.items()}
     manifest = compared(stores.shop, prepared(stores.shop))
@@ -402,7 +414,7 @@ OTHER_RUNS: dict[str, Callable[[Stores, pytest.MonkeyPatch], None]] = {
 
 
 @pytest.mark.parametrize("name", OTHER_RUNS)
-@both_modes
+@all_modes
 def test_other_runs(stores: Stores, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(again, "sleep", lambda _: None)
     OTHER_RUNS[name](stores, monkeypatch)

@@ -198,11 +198,11 @@ def oracle_verdict(source: Row | None, target: Row | None) -> str:
     return "match" if source.content == target.content else "mismatch"
 
 
-@pytest.mark.parametrize("piece", [kernel.PIECE_CHARACTERS, 10])
+@pytest.mark.parametrize("piece", [kernel.PIECE_BYTES, 10])
 def test_a_bucket_is_judged_as_the_oracle_judges_it(
     tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel, "PIECE_CHARACTERS", piece)
+    monkeypatch.setattr(kernel, "PIECE_BYTES", piece)
     cases = [Case.random(number) for number in range(CASES)]
     here = Place.of(tmp_path)
     write_side(tmp_path / "source", [(case.table, row) for case in cases for row in case.source])

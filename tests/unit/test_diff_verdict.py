@@ -62,6 +62,30 @@ def test_first_match_wins(source: SourceSide | None, target: TargetSide | None, 
     assert judge(source, target) == verdict
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "verdict"),
+    [
+        (SourceSide(b"same", 7), item(version=7), "match"),
+        (SourceSide(b"same", 7), item(version=6), "match"),
+        (SourceSide(b"same", 7), item(version=8), "in_flight"),  # newer than the snapshot, perhaps
+        (SourceSide(b"same", 7), item(b"other", 8), "in_flight"),
+        (SourceSide(b"same", 7), item(b"other", 7), "mismatch"),
+        (SourceSide(b"same", 7), item(b"other", 6), "stale"),
+        (SourceSide(b"same", 7), None, "missing"),
+        (SourceSide(b"same", 7), item(version=None), "foreign"),
+        (None, item(version=9), "extra"),
+        (REJECT, item(version=9), "rejected"),
+        (REJECT, None, "rejected"),
+    ],
+)
+def test_versions_of_a_column(source: SourceSide | None, target: TargetSide | None, verdict: str) -> None:
+    assert judge(source, target, versioned=True) == verdict
+
+
+def test_what_is_accepted_is_not_stale() -> None:
+    assert judge(SourceSide(b"same", 7), item(b"other", 6), equivalent=True, versioned=True) == "accepted"
+
+
 NEXT_EPOCH = 200
 """Epochs are 100 wide here: this one is 100 to 199."""
 

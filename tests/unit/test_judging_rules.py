@@ -12,10 +12,12 @@ pytestmark = pytest.mark.unit
 
 
 def row(text: str) -> Row:
-    """`5A`: version 5, content A; `5-`: no item at the key; `5!`: a reject. After it `u`: undelivered, `m`: marked."""
+    """`5A`: version 5, content A; `5-`: no item at the key; `5!`: a reject; `?-`, `?!`: the same without a version.
+    After it `u`: undelivered, `m`: marked."""
     kind = text[1]
     digest = None if kind in "-!" else kind.encode()
-    return Row(int(text[0]), digest, kind == "!", undelivered="u" in text[2:], marked="m" in text[2:])
+    version = None if text[0] == "?" else int(text[0])
+    return Row(version, digest, kind == "!", undelivered="u" in text[2:], marked="m" in text[2:])
 
 
 def stored(text: str) -> Stored | None:
@@ -112,6 +114,14 @@ def test_first_match_wins(first: str, target: str, second: str, expected: str) -
         (Flags(), "0A", "0B", "i mismatch"),
         (Flags(), "0A", "", "l missing"),
         (Flags(), "0-", "0A", "i extra"),
+        # a column of the row tells its version: it orders what stands, and of a row that is gone it tells nothing
+        (Flags(unsettled=True), "5A", "4B", "h in_flight again"),
+        (Flags(unsettled=True), "5A", "5B", "h in_flight again"),
+        (Flags(unsettled=True), "5A", "6B", "c ahead"),
+        (Flags(unsettled=True), "?-", "9A", "h in_flight again"),
+        (Flags(), "?-", "9A", "k extra"),
+        (Flags(), "?-", "9-", "f match"),
+        (Flags(), "?!", "9A", "d rejected"),
     ],
 )
 def test_what_versions_do_not_say(flags: Flags, first: str, target: str, expected: str) -> None:
@@ -133,6 +143,8 @@ def test_what_versions_do_not_say(flags: Flags, first: str, target: str, expecte
         (twice("3-u"), twice("8!u"), "3A", "owners rejected"),  # two rows that claim one key are never delivered
         (twice("3-"), twice("8A"), "3A", "owners mismatch"),  # equal in content, but another row's
         (twice("3-"), twice("8A"), "3-", "owners missing"),
+        (twice("?-"), twice("8A"), "9A", "owners mismatch"),  # its own row is gone, and its version with it
+        (twice("?-"), twice("?-", "8A"), "9A", "owners in_flight again"),
         (twice("3A", "3-"), twice("8-", "8-"), "3B", "owners mismatch"),
         (twice("3-", "3-"), twice("8-", "8A"), "3B", "owners extra"),
         (twice("3-", "3-"), twice("8-", "8A"), "3-", "owners match"),

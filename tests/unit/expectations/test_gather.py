@@ -6,6 +6,7 @@ import pytest
 
 from expectations.differences import SAMPLES_PER_VERDICT
 from expectations.gather import gather_report
+from expectations.render_html import render_html
 from expectations.samples import PATHS_PER_SAMPLE
 from pipelines.errors import StageError, WarehouseError
 from pipelines.migration import Migration
@@ -70,6 +71,13 @@ def test_it_says_what_was_not_checked(tmp_path: Path) -> None:
         "2 tombstones",
         "Masked values",
     ]
+
+
+def test_it_says_whose_versions_are_those_of_a_column(tmp_path: Path) -> None:
+    more = {"mode": "version", "versioned": ("customer", "order"), "judged_again": 2}
+    data = gather_report(FinishedDiff(more=more).write(tmp_path), RUN)
+    assert data.unchecked[0].what == "When rows of customer, order were deleted, and their embedded rows changed"
+    assert "by the version that each row counts itself" in render_html(data)
 
 
 def test_it_says_where_the_mapping_asks_for_less_than_equality(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pipelines.mapping.capture import CapturePlan, Log, Mark, compile_capture
 from pipelines.mapping.catalog import TableRef
 from pipelines.source.ledger.names import function_name, prefix, trigger_name
-from tests.unit.mapping.small_catalog import INTEGER, TEXT, compiled, order
+from tests.unit.mapping.small_catalog import INTEGER, ORDER, TEXT, compiled, order
 
 pytestmark = pytest.mark.unit
 
@@ -83,6 +83,18 @@ def test_an_item_type_with_a_blind_table_or_a_borrowed_key_has_no_ledger() -> No
         "    embed: {customer: {from: customers, on: {customer_id: customer_id}, as: map}}\n"
     )
     assert "embedded row" in compile_capture(borrowed).modes[0].reason
+
+
+CUSTOMER = '  customer:\n    table: plain\n    from: customers\n    key: {key: "{customer_id}"}\n'
+
+
+def test_an_item_type_whose_rows_have_versions_is_not_captured() -> None:
+    plan = compile_capture(compiled(ORDER + "    version: customer_id\n" + CUSTOMER))
+    assert [(one.item_type, one.mode, one.reason) for one in plan.modes] == [
+        ("order", "version", "the mapping names its column `customer_id`"),
+        ("customer", "ledger", ""),
+    ]
+    assert [str(one.table.ref) for one in plan.tables] == ["public.customers"]
 
 
 def test_two_embeds_of_one_touch_are_one_effect_with_the_columns_of_both() -> None:

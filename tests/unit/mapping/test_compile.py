@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.errors import MappingError
-from pipelines.items.source_type import Encoding
+from pipelines.items.source_type import Encoding, Kind, SourceType
 from pipelines.mapping.compile import compile_mapping
 from pipelines.mapping.load import parse_mapping
 from pipelines.mapping.plan import (
@@ -17,7 +17,17 @@ from pipelines.mapping.plan import (
     TemplateValue,
     Value,
 )
-from tests.unit.mapping.small_catalog import CATALOG, HEAD, ORDER, compiled, order, order_problems, problems_of
+from tests.unit.mapping.small_catalog import (
+    CATALOG,
+    HEAD,
+    INTEGER,
+    ORDER,
+    compiled,
+    order,
+    order_problems,
+    problems_of,
+    table,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -110,6 +120,44 @@ def carrying(attribute: str, rest: str = "") -> list[str]:
     except MappingError as error:
         return error.problems
     return []
+
+
+@pytest.mark.parametrize("column", ["customer_id", "placed_at"])
+def test_a_version_column_is_read_and_need_not_be_emitted(column: str) -> None:
+    item = order(f"    include: [status]\n    version: {column}\n").item("order")
+    assert item.version == column
+    assert item.root.columns == tuple(
+        name for name in ("order_id", "customer_id", "status", "placed_at") if name in ("order_id", "status", column)
+    )
+    assert [attribute.name for attribute in item.root.attributes] == ["status"]
+
+
+def test_a_version_column_must_be_able_to_order_states() -> None:
+    place = "m.yaml:16: items.order.version: "
+    allowed = "which cannot be a version; allowed: smallint, integer, bigint, timestamp and timestamptz"
+    assert {column: order_problems(f"    version: {column}\n") for column in ("stat", "total", "due", "order_id")} == {
+        "stat": [place + "no column `stat` in public.orders (did you mean `status`?)"],
+        "total": [f"{place}`total` is numeric(10,2), {allowed}"],
+        "due": [f"{place}`due` is date, {allowed}"],
+        "order_id": [
+            f"{place}`order_id` is in the primary key, so it never changes; name a column that every change raises"
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "is_rounded"),
+    [("timestamp(3) with time zone", True), ("timestamp(0) without time zone", True), ("timestamp(6)", False)],
+)
+def test_a_version_that_is_rounded_orders_nothing(name: str, is_rounded: bool) -> None:
+    rounded = SourceType(name=name, kind=Kind.TIMESTAMPTZ)
+    catalog = CATALOG.model_copy(update={"tables": (table("orders", ("id",), id=INTEGER, at=rounded),)})
+    mapping = HEAD + '  order: {table: plain, from: orders, key: {key: "{id}"}, version: at}\n'
+    if not is_rounded:
+        assert compile_mapping(parse_mapping(mapping, "m.yaml"), catalog).item("order").version == "at"
+        return
+    with pytest.raises(MappingError, match="two changes could get one version"):
+        compile_mapping(parse_mapping(mapping, "m.yaml"), catalog)
 
 
 def test_what_an_index_carries_must_be_there() -> None:

@@ -86,7 +86,6 @@ def test_what_is_no_mapping(text: str, words: str) -> None:
         (", embed: {e: {from: t, on: {a: b}, as: list, limit: 0}}", "`0` is too small; 1 at least"),
         (", embed: {e: {from: t, on: {a: b}, as: map, hidden: yes}}", "`yes` is neither true nor false"),
         (", embed: {e: {from: t, on: {a: b}, as: list, table: x}}", "embed.e.table: no such key"),
-        (", version: v", "items.a.version: not supported yet"),
         (", compare: {tolerance: {x: -0.1}}", "items.a.compare.tolerance.x: `-0.1`: a number above 0 is wanted"),
         (", compare: {tolerance: {x: 0}}", "items.a.compare.tolerance.x: `0`: a number above 0 is wanted"),
         (", compare: {tolerance: {x: '1'}}", "items.a.compare.tolerance.x: `1`: a number above 0 is wanted"),
