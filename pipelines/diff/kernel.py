@@ -29,8 +29,12 @@ from pipelines.diff.queries import (
     LOAD_TOMBSTONES,
     NO_FILES,
     NO_ITEMS,
+    ORDERED,
     PAIRS,
+    PAIRS_OF_PIECE,
+    PAIRS_OF_PIECE_WITH_LEDGER,
     PAIRS_WITH_LEDGER,
+    PIECES,
     READ_ITEMS,
     RECORDS_AND_CLAIMS,
     RECORDS_ONLY,
@@ -45,6 +49,7 @@ from pipelines.warehouse.place import Place
 
 MEMORY_LIMIT = "1GB"
 FETCH_ROWS = 1_000
+BYTES_AT_ONCE = 64_000_000  # of both sides' items, as the records' sizes tell them, in one query
 PIECE_BYTES = 4_000_000  # of both sides' items: all paths of a piece are held, some times as much
 
 _TOLD = pa.schema([pa.field("table", pa.string()), pa.field("key", pa.string()), pa.field("source_key", pa.string())])
@@ -171,9 +176,20 @@ class BucketJoin:
             self._connection.execute((READ_ITEMS if differ and files else NO_ITEMS)[side])
         if self._sides.ledger is not None:
             self._look_up(self._sides.ledger)
-        rows = self._connection.sql(PAIRS if self._sides.ledger is None else PAIRS_WITH_LEDGER)
-        for batch in rows.to_arrow_reader(FETCH_ROWS):
-            yield from map(self._pairs, _pieces(batch))
+        for relation in self._pair_queries():
+            for batch in relation.to_arrow_reader(FETCH_ROWS):
+                yield from map(self._pairs, _pieces(batch))
+
+    def _pair_queries(self) -> Iterator[duckdb.DuckDBPyRelation]:
+        """One, as a rule; what a query has joined to its rows cannot be moved to a disk, so of many items several."""
+        with_ledger = self._sides.ledger is not None
+        if sum(item_bytes for *_, item_bytes, _ in self._totals) <= BYTES_AT_ONCE:
+            yield self._connection.sql(PAIRS_WITH_LEDGER if with_ledger else PAIRS)
+            return
+        self._connection.execute(ORDERED, [BYTES_AT_ONCE])
+        query = PAIRS_OF_PIECE_WITH_LEDGER if with_ledger else PAIRS_OF_PIECE
+        for piece in self._connection.execute(PIECES).fetchall():
+            yield self._connection.sql(query, params=piece)
 
     def _look_up(self, ledger: KnownRows) -> None:
         """What the ledger knows of the rows that unsettled keys belong to."""

@@ -61,6 +61,7 @@ FROM source s FULL OUTER JOIN target t ON s."table" = t."table" AND s.claimed = 
 
 TOTALS = """
 SELECT item_type, count(*) FILTER (settled), count(*) FILTER (in_source), count(*) FILTER (in_target),
+       coalesce(sum(source_size + target_size) FILTER (differing_key IS NOT NULL), 0)::BIGINT,
        count(differing_key)
 FROM joined GROUP BY item_type
 """
@@ -120,6 +121,19 @@ WHERE source_key IN (
 )
 """
 
+_ORDER = 'ORDER BY "table", key NULLS LAST, item_type, source_key'
+
+ORDERED = f"""
+CREATE TEMP TABLE ordered AS
+SELECT *, row_number() OVER ({_ORDER}) AS place,
+       (sum(CASE WHEN differing_key IS NULL THEN 0 ELSE source_size + target_size END)
+            OVER ({_ORDER} ROWS UNBOUNDED PRECEDING) // ?)::BIGINT AS piece
+FROM joined WHERE NOT settled
+"""  # noqa: S608
+"""In pieces with so many bytes of items each: what a query has joined to them cannot be moved to a disk."""
+
+PIECES = "SELECT DISTINCT piece FROM ordered ORDER BY piece"
+
 _PAIR = """
 SELECT j.item_type, j."table", j.key, j.source_key,
        j.in_source, j.source_digest, j.source_version, j.source_size,
@@ -129,23 +143,25 @@ SELECT j.item_type, j."table", j.key, j.source_key,
 _ITEMS = """
 LEFT JOIN source_items s ON s."table" = j."table" AND s.key = j.differing_key
 LEFT JOIN target_items t ON t."table" = j."table" AND t.key = j.differing_key
-WHERE NOT j.settled
-ORDER BY j."table", j.key NULLS LAST, j.item_type, j.source_key
 """
 
-PAIRS = f"{_PAIR} FROM joined j {_ITEMS}"
-
-PAIRS_WITH_LEDGER = f"""
-{_PAIR},
+_LEDGER = """
        coalesce(j.source_key, j.owner, w.source_key) IS NOT NULL AS row_told, r.version AS row_version,
        r.undelivered AS row_undelivered,
        j.in_source AND coalesce(coalesce(j.owner, b.owner) <> j.source_key, false) AS is_another,
        o.version AS owner_version, o.undelivered AS owner_undelivered, b.version AS tombstone
-FROM joined j
+"""
+_OF_LEDGER = """
 LEFT JOIN tombstones b ON NOT j.in_target AND b."table" = j."table" AND b.key = j.key
 LEFT JOIN told_rows w ON w."table" = j."table" AND w.key = j.key
 LEFT JOIN known r ON r.item_type = j.item_type AND r.source_key = coalesce(j.source_key, j.owner, w.source_key)
 LEFT JOIN known o
     ON o.item_type = j.item_type AND o.source_key = coalesce(j.owner, b.owner) AND o.source_key <> j.source_key
-{_ITEMS}
 """
+_ALL = 'WHERE NOT j.settled ORDER BY j."table", j.key NULLS LAST, j.item_type, j.source_key'
+_PIECE = "WHERE j.piece = ? ORDER BY j.place"
+
+PAIRS = f"{_PAIR} FROM joined j {_ITEMS} {_ALL}"
+PAIRS_OF_PIECE = f"{_PAIR} FROM ordered j {_ITEMS} {_PIECE}"
+PAIRS_WITH_LEDGER = f"{_PAIR}, {_LEDGER} FROM joined j {_OF_LEDGER} {_ITEMS} {_ALL}"
+PAIRS_OF_PIECE_WITH_LEDGER = f"{_PAIR}, {_LEDGER} FROM ordered j {_OF_LEDGER} {_ITEMS} {_PIECE}"

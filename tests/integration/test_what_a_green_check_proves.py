@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.diff import again, run_diff
+from pipelines.diff import again, kernel, run_diff
 from pipelines.diff.again import Again
 from pipelines.diff.sample import sampled_buckets
 from pipelines.fanout import in_process
@@ -48,7 +48,8 @@ def stores(
     dynamodb_environment: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Stores:
-    """`request.param`: of MODES."""
+    """`request.param`: of MODES. The diff joins a few items at a time."""
+    monkeypatch.setattr(kernel, "BYTES_AT_ONCE", 300)
     later = "UPDATE orders SET note = 'new' WHERE id = 12"
     if request.param == "ledger":
         shop = captured(database_url, tmp_path, WRITTEN_SHOP + COLUMNS, PROVEN)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -198,11 +200,12 @@ def oracle_verdict(source: Row | None, target: Row | None) -> str:
     return "match" if source.content == target.content else "mismatch"
 
 
-@pytest.mark.parametrize("piece", [kernel.PIECE_BYTES, 10])
+@pytest.mark.parametrize("piece", [kernel.PIECE_BYTES, 10])  # also of what one query joins
 def test_a_bucket_is_judged_as_the_oracle_judges_it(
     tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel, "PIECE_BYTES", piece)
+    monkeypatch.setattr(kernel, "BYTES_AT_ONCE", piece * 16)
     cases = [Case.random(number) for number in range(CASES)]
     here = Place.of(tmp_path)
     write_side(tmp_path / "source", [(case.table, row) for case in cases for row in case.source])
@@ -226,3 +229,27 @@ def test_a_bucket_is_judged_as_the_oracle_judges_it(
         if count
     }
     assert counts == Counter((kind, verdict) for kind, _, verdict in every.elements())
+
+
+def test_a_bucket_without_room_in_memory_is_compared_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "MEMORY_LIMIT", "40MB")
+    monkeypatch.setattr(kernel, "BYTES_AT_ONCE", 2_000_000)
+    monkeypatch.setattr(kernel, "_in_memory", cache(lambda: kernel._database("")))
+    spilled: list[Path] = []
+    real = kernel._database
+
+    def database(folder: str) -> duckdb.DuckDBPyConnection:
+        spilled.append(Path(folder))
+        return real(folder)
+
+    monkeypatch.setattr(kernel, "_database", database)
+    rows = [Row(f'{{"pk":{{"S":"{n}"}}}}', 10**900 + n, source_key=f"s{n}") for n in range(12_000)]
+    write_side(tmp_path / "source", [("t", row) for row in rows])
+    write_side(tmp_path / "target", [("t", replace(row, content=10**901 + n)) for n, row in enumerate(rows)])
+    here = Place.of(tmp_path)
+    account = CompareBucket(here / "diff", here / "source", here / "target", 1, False, {})(0)
+    assert account.verdicts.mismatch == account.union == 12_000
+    assert [str(folder) != "." for folder in spilled] == [False, True]
+    assert not spilled[1].exists()
