@@ -63,9 +63,17 @@ def test_bad_yaml(crossover: CommandLine) -> None:
         ("    from: notes\n", "    from: notes\n    exclude: [bodi]\n", "bodi"),
         ("NOTE#{note_id}", "NOTE#{body}#{note_id}", "esc"),
         ('"NOTE#{note_id}"', '"{done}"', "done"),
-        ("    from: notes\n", "    from: notes\n    version: row_version\n", "not supported yet"),
+        ("items:\n", "checks: {lag_limit_seconds: 5}\nitems:\n", "not supported yet"),
+        ("    from: notes\n", "    from: notes\n    version: row_version\n", "no column `row_version`"),
     ],
-    ids=["unknown key", "unknown column", "template that can collide", "key of a type that cannot be one", "not yet"],
+    ids=[
+        "unknown key",
+        "unknown column",
+        "template that can collide",
+        "key of a type that cannot be one",
+        "not yet",
+        "unknown version column",
+    ],
 )
 @pytest.mark.usefixtures("notes")
 def test_wrong_mapping(crossover: CommandLine, old: str, new: str, expected: str) -> None:

@@ -131,7 +131,7 @@ def keep(migration: Migration, rows: Sequence[dict[str, Any]]) -> None:
 
 def nothing_to_judge(patch: pytest.MonkeyPatch) -> None:
     """A live run without a source: nothing is refused here, so that there is nothing to ask a ledger."""
-    patch.setattr(run, "_ledger", lambda *_: nullcontext())
+    patch.setattr(run, "_refused_puts", lambda *_: nullcontext())
     patch.setattr(run, "require_allowed", lambda *_, **__: None)
 
 
