@@ -112,11 +112,11 @@ class DifferenceWriter:
 
     def write_pairs(self, pairs: Pairs, verdicts: Sequence[Verdict], paths: Sequence[Sequence[PathDifference]]) -> None:
         """Those that are no match."""
+        shown = [path_columns(iter(found)) for found in paths]
         own: dict[str, Sequence[Any]] = {
             "verdict": [verdict.value for verdict in verdicts],
             "source_version": pairs.source_version,
-            "more_paths": [max(len(found) - MAX_PATHS, 0) for found in paths],
-            "paths": [found[:MAX_PATHS] for found in paths],
+            **{name: [one[name] for one in shown] for name in ("paths", "more_paths")},
         }
         rows = pairs.rows
         if Verdict.MATCH in verdicts:
@@ -124,11 +124,7 @@ class DifferenceWriter:
             rows = rows.filter(pa.array(kept))
             own = {name: list(compress(values, kept)) for name, values in own.items()}
         columns = [
-            rows.column(column.name).cast(column.type)
-            if column.name not in own
-            else _paths(own["paths"], column.type)
-            if column.name == "paths"
-            else pa.array(own[column.name], column.type)
+            _array(own[column.name], column.type) if column.name in own else rows.column(column.name).cast(column.type)
             for column in self.schema
         ]
         self._batches.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
@@ -153,40 +149,20 @@ class DifferenceWriter:
 
     def _flush(self) -> None:
         if self._held:
-            columns = [_column(self._held, column) for column in self.schema]
+            columns = [_array([row.get(column.name) for row in self._held], column.type) for column in self.schema]
             self._batches.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
         self._writer.write_table(pa.Table.from_batches(self._batches, self.schema))
         self._held, self._batches, self._held_rows, self._held_paths = [], [], 0, 0
 
 
-def _column(rows: list[dict[str, Any]], column: pa.Field) -> pa.Array:
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Lists of structs a field at a time, which Arrow builds several times as fast as it does from dictionaries."""
-    if not pa.types.is_list(column.type):
-        return pa.array([row.get(column.name) for row in rows], column.type)
-    offsets = pa.array(accumulate((len(row[column.name]) for row in rows), initial=0), pa.int32())
-    members = [member for row in rows for member in row[column.name]]
-    fields = list(column.type.value_type)
-    structs = pa.StructArray.from_arrays([_column_of(members, inner) for inner in fields], fields=fields)
-    return pa.ListArray.from_arrays(offsets, structs, type=column.type)
-
-
-def _column_of(members: list[dict[str, Any]], inner: pa.Field) -> pa.Array:
-    return pa.array([member[inner.name] for member in members], inner.type)
-
-
-def _paths(shown: Sequence[Sequence[PathDifference]], kind: pa.ListType) -> pa.ListArray:
-    """A field at a time."""
-    offsets = pa.array(accumulate(map(len, shown), initial=0), pa.int32())
-    flat = [path for found in shown for path in found]
-    values = (
-        [shortened(path.path) for path in flat],
-        [path.kind.value for path in flat],
-        [shortened(path.source) for path in flat],
-        [shortened(path.target) for path in flat],
-        [[rule.value for rule in path.accepted_by] for path in flat],
-    )
+    if not (pa.types.is_list(kind) and pa.types.is_struct(kind.value_type)):
+        return pa.array(values, kind)
+    offsets = pa.array(accumulate(map(len, values), initial=0), pa.int32())
+    members = [member for value in values for member in value]
     fields = list(kind.value_type)
-    arrays = [pa.array(one, inner.type) for one, inner in zip(values, fields, strict=True)]
+    arrays = [pa.array([member[field.name] for member in members], field.type) for field in fields]
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(arrays, fields=fields), type=kind)
 
 
