@@ -76,14 +76,19 @@ def gone_within(url: str, seconds: float) -> bool:
     return True
 
 
-def test_every_type_is_read_as_it_was_written(dynamodb_environment: str) -> None:
-    client = boto3.client("dynamodb")
+def create_table(client: Any, name: str) -> None:
+    """With the partition key `pk`, a string."""
     client.create_table(
-        TableName="all",
+        TableName=name,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+
+
+def test_every_type_is_read_as_it_was_written(dynamodb_environment: str) -> None:
+    client = boto3.client("dynamodb")
+    create_table(client, "all")
     client.put_item(TableName="all", Item=EVERY_TYPE)
     assert client.scan(TableName="all")["Items"] == [EVERY_TYPE]
     assert client.get_item(TableName="all", Key={"pk": EVERY_TYPE["pk"]})["Item"] == EVERY_TYPE
@@ -98,12 +103,7 @@ def test_of_writers_at_one_key_one_passes_its_condition() -> None:
         client = boto3.client(
             "dynamodb", "eu-central-1", endpoint_url=url, aws_access_key_id="x", aws_secret_access_key="x"
         )
-        client.create_table(
-            TableName="won",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(client, "won")
 
         def put(key: str) -> bool:
             try:
@@ -193,12 +193,7 @@ def test_it_says_nothing_and_leaves_nothing() -> None:
 def test_an_insert_replaces_nothing(dynamodb_environment: str) -> None:
     """moto's own would put the item, whatever is there."""
     client = boto3.client("dynamodb")
-    client.create_table(
-        TableName="orders",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(client, "orders")
     client.put_item(TableName="orders", Item={"pk": {"S": "1"}, "_v": {"N": "2"}})
     statement = "INSERT INTO \"orders\" VALUE {'pk': '1', '_v': 1}"
     with pytest.raises(client.exceptions.ClientError, match="UnknownOperationException"):
