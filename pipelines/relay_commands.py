@@ -1,4 +1,4 @@
-"""The commands `crossover relay` and `crossover sweep`."""
+"""The command `crossover relay`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from pydantic import JsonValue
 
     from pipelines.deliver.drain import Drained
     from pipelines.migration import Migration
+    from pipelines.relay.serve import Report
+    from pipelines.source.ledger.health import Health
     from pipelines.source.ledger.undelivered import Backlog
 
 _SHOWN = 5  # problems that a person is told of
@@ -20,9 +24,16 @@ _SHOWN = 5  # problems that a person is told of
 
 def _relay_arguments(parser: argparse.ArgumentParser) -> None:
     add_mapping_argument(parser)
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--drain", action="store_true", help="deliver until nothing is undelivered, then end")
-    what.add_argument("--status", action="store_true", help="what is undelivered, and why; changes nothing")
+    what.add_argument("--status", action="store_true", help="what is undelivered, for how long, and why")
+    what.add_argument("--pause", action="store_true", help="relays deliver nothing until --resume; nothing is lost")
+    what.add_argument("--resume", action="store_true", help="ends --pause")
+    what.add_argument(
+        "--replay", action="store_true", help="have all of --item-type, or its --key alone, delivered once more"
+    )
+    parser.add_argument("--item-type", metavar="NAME", help="with --replay")
+    parser.add_argument("--key", metavar="KEY", help='with --replay: a source key, order_id=6 or {"order_id":"6"}')
     parser.add_argument(
         "--lease-seconds",
         type=float,
@@ -30,24 +41,79 @@ def _relay_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how long others keep off what this relay has claimed, should it die; 60 unless given, 300 at most",
     )
+    parser.add_argument(
+        "--idle-seconds",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="the longest pause between two looks at the ledger; 1 unless given",
+    )
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError("give seconds, above 0 and up to 3600")
+    return seconds
 
 
 def _relay(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.migration import Migration
     from pipelines.source.connect import source_url
 
+    if arguments.replay != (arguments.item_type is not None) or (arguments.key is not None and not arguments.replay):
+        raise UsageError("--replay needs --item-type, and may have --key; neither means anything without it")
     migration = Migration.open(arguments.mapping)
     url = source_url(migration.mapping)
-    return _drain(migration, url, arguments.lease_seconds) if arguments.drain else _status(migration, url)
+    if arguments.drain:
+        return _drain(migration, url, arguments.lease_seconds)
+    if arguments.status:
+        return _status(migration, url)
+    if arguments.pause or arguments.resume:
+        return _set_paused(migration, url, arguments.pause)
+    if arguments.replay:
+        return _replay(migration, url, arguments.item_type, arguments.key)
+    return _serve(migration, url, arguments)
+
+
+def _serve(migration: Migration, url: str, arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.relay.serve import Options, serve, stopped_by_signals
+
+    options = Options(arguments.lease_seconds, arguments.idle_seconds)
+    with stopped_by_signals() as stop:
+        tally = serve(migration, url, options, stop, _say)
+    name, total = migration.mapping.migration, tally.total()
+    document: dict[str, JsonValue] = {"migration": name, "counts": dict(total), "marks": tally.marks}
+    return CommandResult(document, [f"relay of {name}: stopped; {_counted(total)}; {tally.marks:,} marks expanded"])
+
+
+def _say(report: Report) -> None:
+    from pipelines.progress import tell
+
+    if report.health is None:
+        tell(f"relay: {report.problem}; it goes on when that has passed")
+        return
+    health, settled = report.health, report.tally.total()["settled"]
+    paused = "; paused" if health.paused else ""
+    tell(
+        f"relay: {settled:,} items delivered so far, {health.undelivered:,} undelivered, "
+        f"for {health.oldest_seconds:.1f} s at most{paused}"
+    )
 
 
 def _drain(migration: Migration, url: str, lease_seconds: float) -> CommandResult:
     from pipelines.deliver.drain import Drain
     from pipelines.deliver.opened import opened_deliverer, opened_ledger
     from pipelines.progress import Progress
+    from pipelines.source.ledger.health import is_paused
     from pipelines.source.ledger.undelivered import backlog
 
     with opened_ledger(migration, url) as ledger, opened_deliverer(migration, ledger, lease_seconds) as deliverer:
+        if is_paused(ledger.session):
+            raise UsageError(f"relay of {migration.mapping.migration}: it is paused; run it with --resume first")
         waiting = sum(one.undelivered for one in backlog(ledger.session, ledger.item_types))
         with Progress("relay", waiting or None, "items") as progress:
             drained = Drain(deliverer, ledger.item_types, progress).run()
@@ -62,9 +128,8 @@ def _drained_result(migration: Migration, drained: Drained) -> CommandResult:
         "marks": drained.marks,
         "set_apart": [{"item_type": one.item_type, "problem": one.problem} for one in drained.set_apart],
     }
-    counted = ", ".join(f"{count:,} {what}" for what, count in sorted(drained.counts.items()) if count)
     lines = [
-        f"relay of {name}: drained; {counted or 'nothing was undelivered'}; {drained.marks:,} marks expanded",
+        f"relay of {name}: drained; {_counted(drained.counts)}; {drained.marks:,} marks expanded",
         *(f"  set apart, {one.item_type}: {one.problem}" for one in drained.set_apart[:_SHOWN]),
     ]
     if len(drained.set_apart) > _SHOWN:
@@ -72,28 +137,54 @@ def _drained_result(migration: Migration, drained: Drained) -> CommandResult:
     return CommandResult(document, lines, Exit.INCONSISTENT if drained.set_apart else Exit.DONE)
 
 
+def _counted(counts: Counter[str]) -> str:
+    told = ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items()) if count)
+    return told or "nothing was undelivered"
+
+
 def _status(migration: Migration, url: str) -> CommandResult:
     from pipelines.deliver.opened import opened_ledger
-    from pipelines.source.ledger.undelivered import backlog, open_mark_count
+    from pipelines.source.ledger.health import read_health
 
     with opened_ledger(migration, url) as ledger:
-        waiting = backlog(ledger.session, ledger.item_types)
-        marks = open_mark_count(ledger.session)
-    name = migration.mapping.migration
-    document: dict[str, JsonValue] = {
-        "migration": name,
-        "epoch": ledger.session.epoch,
-        "marks": marks,
-        "item_types": {one.item_type: _counts(one) for one in waiting},
+        health = read_health(ledger.session, ledger.item_types)
+    return CommandResult(_health_document(migration, health), _health_lines(migration, health))
+
+
+def _health_document(migration: Migration, health: Health) -> dict[str, JsonValue]:
+    return {
+        "migration": migration.mapping.migration,
+        "epoch": health.epoch,
+        "paused": health.paused,
+        "marks": health.marks,
+        "undelivered": health.undelivered,
+        "oldest_seconds": round(health.oldest_seconds, 3),
+        "relays": [
+            {
+                "holder": one.holder,
+                "running_seconds": round(one.running_seconds, 1),
+                "unheard_seconds": round(one.unheard_seconds, 1),
+            }
+            for one in health.relays
+        ],
+        "item_types": {one.item_type: _counts(one) for one in health.item_types},
     }
-    lines = [f"relay of {name}: epoch {ledger.session.epoch}, {marks:,} marks to expand"]
-    for one in waiting:
+
+
+def _health_lines(migration: Migration, health: Health) -> list[str]:
+    name, paused = migration.mapping.migration, "PAUSED, " if health.paused else ""
+    at_work = f"{len(health.relays)} relays at work" if health.relays else "no relay is at work"
+    lines = [
+        f"relay of {name}: epoch {health.epoch}, {paused}{at_work}, "
+        f"{health.marks:,} marks to expand, the oldest change is undelivered for {health.oldest_seconds:.1f} s at most"
+    ]
+    for one in health.item_types:
         lines.append(
             f"  {one.item_type}: {one.undelivered:,} undelivered ({one.leased:,} under a lease, {one.failing:,} tried "
-            f"in vain), {one.rejected:,} rejected"
+            f"in vain, {one.set_apart:,} of them set apart), {one.rejected:,} rejected"
         )
         lines += [f"    {error}" for error in one.errors[:_SHOWN]]
-    return CommandResult(document, lines)
+    return lines
 
 
 def _counts(one: Backlog) -> dict[str, JsonValue]:
@@ -101,52 +192,37 @@ def _counts(one: Backlog) -> dict[str, JsonValue]:
         "undelivered": one.undelivered,
         "leased": one.leased,
         "failing": one.failing,
+        "set_apart": one.set_apart,
         "rejected": one.rejected,
         "errors": list(one.errors),
     }
 
 
-def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
-    add_mapping_argument(parser)
-    parser.add_argument(
-        "--wait-minutes",
-        type=float,
-        metavar="N",
-        help="how long ago a tombstone must have been written: 70 unless given, more where requests may be late longer",
-    )
-
-
-def _sweep(arguments: argparse.Namespace) -> CommandResult:
+def _set_paused(migration: Migration, url: str, paused: bool) -> CommandResult:
     from pipelines.deliver.opened import opened_ledger
-    from pipelines.deliver.sweep import WAIT_SECONDS, sweep
-    from pipelines.migration import Migration
-    from pipelines.progress import Progress
-    from pipelines.source.connect import source_url
-    from pipelines.target.client import Address, dynamodb_client
-    from pipelines.target.conditional_write import ConditionalWriter
-    from pipelines.target.describe import require_tables
-    from pipelines.target.scan import READ_TIMEOUT_SECONDS, Scanner
-    from pipelines.target.wire import Wire
+    from pipelines.source.ledger.health import set_paused
 
-    seconds = WAIT_SECONDS if arguments.wait_minutes is None else arguments.wait_minutes * 60
-    if seconds < WAIT_SECONDS:
-        raise UsageError(f"--wait-minutes: at least {WAIT_SECONDS / 60:.0f}, or a late write resurrects an item")
-    migration = Migration.open(arguments.mapping)
-    client = dynamodb_client()
-    require_tables(migration.mapping, client)
-    tables = {name: tuple(key.name for key in spec.keys) for name, spec in migration.mapping.target.tables.items()}
-    with (
-        opened_ledger(migration, source_url(migration.mapping)) as ledger,
-        Wire(Address.of(client), 1, READ_TIMEOUT_SECONDS) as wire,
-        Progress("sweep", None, "items") as progress,
-    ):
-        swept = sweep(ledger.session, tables, Scanner(wire), ConditionalWriter(wire), progress, seconds)
+    with opened_ledger(migration, url) as ledger:
+        set_paused(ledger.session, paused)
     name = migration.mapping.migration
+    told = "paused; changes are kept in the ledger until --resume" if paused else "resumed"
+    return CommandResult({"migration": name, "paused": paused}, [f"relay of {name}: {told}"])
+
+
+def _replay(migration: Migration, url: str, item_type: str, key: str | None) -> CommandResult:
+    from pipelines.deliver.opened import opened_ledger
+    from pipelines.relay.replay import replay
+
+    with opened_ledger(migration, url) as ledger:
+        replay(ledger, item_type, key)
+    name = migration.mapping.migration
+    what = f"all of {item_type}" if key is None else f"{item_type} {key}"
     return CommandResult(
-        {"migration": name, "removed": swept.removed, "young": swept.young, "raced": swept.raced},
-        [f"sweep of {name}: {swept.removed:,} tombstones removed, {swept.young:,} are too young"],
+        {"migration": name, "item_type": item_type, "key": key},
+        [f"relay of {name}: {what} is to be delivered once more, by the relay or by --drain"],
     )
 
 
-RELAY = Command("relay", "deliver what has changed in the source to DynamoDB", _relay_arguments, _relay)
-SWEEP = Command("sweep", "remove old tombstones from DynamoDB", _sweep_arguments, _sweep)
+RELAY = Command(
+    "relay", "deliver what has changed in the source to DynamoDB, until it is stopped", _relay_arguments, _relay
+)

@@ -18,8 +18,9 @@ from pipelines.command import (
     add_sample_argument,
 )
 from pipelines.errors import UsageError
-from pipelines.relay_commands import RELAY, SWEEP
+from pipelines.relay_commands import RELAY
 from pipelines.repair_commands import COMMAND as REPAIR
+from pipelines.sweep_commands import SWEEP
 
 if TYPE_CHECKING:
     from pipelines.backfill.importing.options import ImportOptions

@@ -9,33 +9,34 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.deliver.outcome import Delivered
+from pipelines.deliver.outcome import Delivered, Result
 from pipelines.deliver.reading import Reading, read
 from pipelines.deliver.settle import Judged, Tried, follow_up, judged, receipt, result
 from pipelines.deliver.writes import Wanted, writes
 from pipelines.errors import UsageError
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
-from pipelines.source.ledger.claim import Lease, claim
+from pipelines.source.ledger.claim import Lease, claim, claim_due
 from pipelines.source.ledger.mark_delivered import mark_delivered
 from pipelines.source.ledger.session import LedgerSession
-from pipelines.target.conditional_write import ConditionalWriter, Sent
+from pipelines.target.chain_write import ChainWriter
+from pipelines.target.conditional_write import Sent
 
 LEASE_SECONDS = 60.0
 LONGEST_LEASE_SECONDS = 300.0
 """What a sweep's waiting time is counted from."""
-WRITERS = 8
+
+OnPut = Callable[[str, Sent], None]
 
 
 class Deliverer:
-    """For one thread; a context manager that ends its own threads. `clock` is monotonic, in seconds."""
+    """For one thread. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
         session: LedgerSession,
         plan: MigrationPlan,
-        writer: ConditionalWriter,
+        writer: ChainWriter,
         lease_seconds: float = LEASE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -46,17 +47,12 @@ class Deliverer:
         self.lease = Lease(secrets.token_hex(8), lease_seconds)
         self._writer = writer
         self._clock = clock
-        self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="deliver")
 
-    def __enter__(self) -> Deliverer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def deliver(self, item_type: str, source_keys: Sequence[str], undelivered_only: bool = False) -> Delivered:
+    def deliver(
+        self, item_type: str, source_keys: Sequence[str], undelivered_only: bool = False, on_put: OnPut | None = None
+    ) -> Delivered:
         """Each item as it is now, whether it was undelivered or not unless that is asked for; `source_keys` as records
-        bear them.
+        bear them. `on_put`: told of each source key what its first write has come to, before anything is marked.
 
         Some hundred at a time: all of them are under one lease. Raises StageError where this mapping or epoch is not
         the ledger's any more, SourceError, TargetError; what was not marked by then is undelivered.
@@ -64,33 +60,47 @@ class Deliverer:
         item = self.plan.item(item_type)
         deadline = self._clock() + self.lease.seconds  # before the database's own begins
         claimed = claim(self.session, item, source_keys, self.lease, undelivered_only) if source_keys else []
+        results = self._deliver_claimed(item, claimed, deadline, on_put)
+        return Delivered(results, tuple(sorted(set(source_keys) - set(claimed))))
+
+    def deliver_due(self, item_types: Sequence[str], most: int) -> dict[str, Delivered]:
+        """Those that have been due for longest, at most so many in all; by item type. Raises as `deliver`."""
+        deadline = self._clock() + self.lease.seconds
+        items = [self.plan.item(item_type) for item_type in item_types]
+        claimed = claim_due(self.session, items, self.lease, most)
+        return {
+            item.name: Delivered(self._deliver_claimed(item, claimed[item.name], deadline, None))
+            for item in items
+            if item.name in claimed
+        }
+
+    def _deliver_claimed(
+        self, item: ItemPlan, claimed: Sequence[str], deadline: float, on_put: OnPut | None
+    ) -> tuple[Result, ...]:
         readings = read(self.session, item, claimed) if claimed else []
-        tried = self._send({reading.source_key: (reading, writes(item, reading)) for reading in readings}, deadline)
-        return self._end(item, readings, tried, tuple(sorted(set(source_keys) - set(claimed))))
+        tried = self._send([(reading, writes(item, reading)) for reading in readings], deadline, on_put)
+        return self._end(item, readings, tried)
 
-    def _send(self, wanted: Mapping[str, tuple[Reading, list[Wanted]]], deadline: float) -> dict[str, list[Tried]]:
-        """By source key; several items at once."""
-        futures = {key: self._pool.submit(self._send_one, *pair, deadline) for key, pair in wanted.items()}
-        try:
-            return {key: future.result() for key, future in futures.items()}
-        finally:
-            for future in futures.values():
-                future.cancel()
+    def _send(
+        self, wanted: Sequence[tuple[Reading, list[Wanted]]], deadline: float, on_put: OnPut | None
+    ) -> dict[str, list[Tried]]:
+        """By source key."""
 
-    def _send_one(self, reading: Reading, wanted: Sequence[Wanted], deadline: float) -> list[Tried]:
-        """In order: while a row moves, its item stands at two keys rather than at none. Where it is not known whether
-        the put was made nothing follows; where it was refused the left keys get their tombstones all the same."""
-        tried: list[Tried] = []
-        for one in wanted:
-            answered = self._writer.write(one.write, deadline)
-            tried.append(Tried(reading, one, answered))
-            if answered.sent in (Sent.UNKNOWN, Sent.NOT_SENT):
-                break
-        return tried
+        def on_first(place: int, sent: Sent) -> None:
+            if on_put is not None:
+                on_put(wanted[place][0].source_key, sent)
+
+        answers = self._writer.write([[one.write for one in several] for _, several in wanted], deadline, on_first)
+        return {
+            reading.source_key: [
+                Tried(reading, one, answered) for one, answered in zip(several, answered_of, strict=False)
+            ]
+            for (reading, several), answered_of in zip(wanted, answers, strict=True)
+        }
 
     def _end(
-        self, item: ItemPlan, readings: Sequence[Reading], tried: Mapping[str, Sequence[Tried]], busy: tuple[str, ...]
-    ) -> Delivered:
+        self, item: ItemPlan, readings: Sequence[Reading], tried: Mapping[str, Sequence[Tried]]
+    ) -> tuple[Result, ...]:
         judgements = judged(self.session, self.plan, item, [one for several in tried.values() for one in several])
         follow_up(self.session, item, judgements)
         of: dict[str, list[Judged]] = {reading.source_key: [] for reading in readings}
@@ -101,4 +111,4 @@ class Deliverer:
             receipt(reading, of[reading.source_key], found) for reading, found in zip(readings, results, strict=True)
         ]
         mark_delivered(self.session, item.name, receipts, self.lease.holder)
-        return Delivered(tuple(results), busy)
+        return tuple(results)

@@ -20,11 +20,11 @@ from pipelines.deliver.reading import all_tables
 from pipelines.errors import TargetError
 from pipelines.progress import Progress
 from pipelines.source.ledger.compaction import compact
+from pipelines.source.ledger.mark_delivered import MOST_TRIES
 from pipelines.source.ledger.marks import expand_marks
 from pipelines.source.ledger.undelivered import Undelivered, open_mark_count, undelivered_after
 from pipelines.target.judge import Verdict
 
-MOST_TRIES = 10
 BATCH = 100
 _PAGE = 5_000
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pipelines.deliver.deliverer import LEASE_SECONDS, WRITERS, Deliverer
+from pipelines.deliver.deliverer import LEASE_SECONDS, Deliverer
 from pipelines.errors import SourceError, StageError
 from pipelines.mapping.capture import compile_capture
 from pipelines.mapping.compile import compile_mapping, tables_used
@@ -26,8 +26,8 @@ from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.status import control_gaps
 from pipelines.source.ledger.steps import connect_writable
 from pipelines.source.server_error import describe
+from pipelines.target.chain_write import IN_FLIGHT, ChainWriter
 from pipelines.target.client import Address, dynamodb_client
-from pipelines.target.conditional_write import ConditionalWriter
 from pipelines.target.describe import require_tables
 from pipelines.target.wire import Wire
 
@@ -60,10 +60,10 @@ def opened_deliverer(
     require_tables(migration.mapping, client)
     answer_seconds = math.ceil(min(LONGEST_ANSWER_SECONDS, lease_seconds))
     with (
-        Wire(Address.of(client), WRITERS, answer_seconds) as wire,
-        Deliverer(ledger.session, ledger.plan, ConditionalWriter(wire), lease_seconds) as deliverer,
+        Wire(Address.of(client), IN_FLIGHT, answer_seconds) as wire,
+        ChainWriter(wire) as writer,
     ):
-        yield deliverer
+        yield Deliverer(ledger.session, ledger.plan, writer, lease_seconds)
 
 
 def _opened(migration: Migration, connection: Connection[TupleRow]) -> OpenedLedger:

@@ -99,7 +99,7 @@ def receipt(reading: Reading, judgements: Sequence[Judged], found: Result) -> Re
         return Receipt(reading.source_key, reading.version, reading.kept, found.rejected)
     settled = {one.tried.wanted.left for one in judgements if one.verdict.settled}
     struck = tuple(left for left in reading.kept if left in settled)
-    return Receipt(reading.source_key, None, struck, found.problem)
+    return Receipt(reading.source_key, None, struck, found.problem, found.final)
 
 
 def _problem(one: Judged) -> str:

@@ -15,9 +15,9 @@ from pipelines.items.record import WRITTEN_ATTRIBUTE
 from pipelines.progress import Progress
 from pipelines.source.ledger.backfills import begin_sweep
 from pipelines.source.ledger.session import LedgerSession
-from pipelines.target.conditional_write import ConditionalWriter
 from pipelines.target.record import target_record
 from pipelines.target.scan import Scanner, WireItem
+from pipelines.target.tombstones import Tombstones
 
 WAIT_SECONDS = 2 * LONGEST_LEASE_SECONDS + 3600
 """A tombstone's time is that of its reading, which a whole lease may separate from its writing."""
@@ -39,7 +39,7 @@ def sweep(
     session: LedgerSession,
     tables: Mapping[str, tuple[str, ...]],
     scanner: Scanner,
-    writer: ConditionalWriter,
+    tombstones: Tombstones,
     progress: Progress,
     wait_seconds: float = WAIT_SECONDS,
 ) -> Swept:
@@ -51,17 +51,17 @@ def sweep(
         for page in scanner.pages(table, 0, 1):
             progress.advance(len(page))
             for item in page:
-                total += _sweep_one(writer, table, key_names, item, before)
+                total += _sweep_one(tombstones, table, key_names, item, before)
     return total
 
 
-def _sweep_one(writer: ConditionalWriter, table: str, key_names: tuple[str, ...], item: WireItem, before: int) -> Swept:
+def _sweep_one(tombstones: Tombstones, table: str, key_names: tuple[str, ...], item: WireItem, before: int) -> Swept:
     record = target_record(item, key_names)
     if not record.is_tombstone or record.version is None:
         return Swept()
     if _written_at(item) > before:
         return Swept(young=1)
-    removed = writer.sweep(table, {name: item[name] for name in key_names}, record.version)
+    removed = tombstones.remove(table, {name: item[name] for name in key_names}, record.version)
     return Swept(removed=removed, raced=not removed)
 
 

@@ -13,9 +13,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
 from __future__ import annotations
 
 import json
-import random
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -28,10 +25,9 @@ from pipelines.items.record import (
     WRITTEN_ATTRIBUTE,
 )
 from pipelines.target.charge import FREE, Charge
-from pipelines.target.failures import THROTTLED, no_answer, refusal
-from pipelines.target.retry import RetryPolicy
+from pipelines.target.failures import refusal
 from pipelines.target.scan import WireItem
-from pipelines.target.wire import Answer, Refusal, Wire
+from pipelines.target.wire import Answer, Refusal
 
 PUT, GET, DELETE = "PutItem", "GetItem", "DeleteItem"
 REFUSED = "ConditionalCheckFailedException"
@@ -40,7 +36,6 @@ ONE_ITEM = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededExc
 
 _NEWER = "attribute_not_exists(#pk) OR #v < :v"
 _NEWER_AND_OURS = "attribute_not_exists(#pk) OR (#v < :v AND (#s = :s OR attribute_exists(#deleted)))"
-_DEAD_AND_SAME = "attribute_exists(#deleted) AND #v = :v"
 
 
 @dataclass(frozen=True)
@@ -116,61 +111,6 @@ class Answered:
     def is_untold(self) -> bool:
         """It was refused, and what is there is still to be looked up."""
         return self.sent is Sent.REFUSED and self.old is None
-
-
-class ConditionalWriter:
-    """For the threads of one process. `clock` is monotonic, in seconds; deadlines are by it."""
-
-    def __init__(
-        self, wire: Wire, policy: RetryPolicy | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._wire = wire
-        self._policy = policy or RetryPolicy(attempts=8, longest_delay_seconds=2.0)
-        self._clock = clock
-        self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
-
-    def write(self, write: Write, deadline: float) -> Answered:
-        """Sends nothing after the deadline, and nothing again whose fate is not known.
-
-        Raises TargetError where no item can be written: no table, no permission, nobody there.
-        """
-        body = write.body()
-        failures = 0
-        while self._clock() < deadline:
-            answer = self._wire.call(PUT, body)
-            if not (isinstance(answer, Refusal) and answer.code in THROTTLED):
-                answered = understood(write, answer, self._wire.endpoint)
-                return self._looked_up(write) if answered.is_untold else answered
-            failures += 1
-            if failures == self._policy.attempts:
-                return Answered(write, Sent.NOT_SENT, code=answer.code)
-            time.sleep(self._policy.delay_seconds(failures, self._random))
-        return Answered(write, Sent.NOT_SENT, code="the lease ended")
-
-    def _looked_up(self, write: Write) -> Answered:
-        return looked_up(write, self._wire.call(GET, write.lookup()), self._wire.endpoint)
-
-    def sweep(self, table: str, key: WireItem, version: int) -> bool:
-        """Removes exactly the tombstone of this version; whether it was there. Raises TargetError."""
-        request = {
-            "TableName": table,
-            "Key": key,
-            "ConditionExpression": _DEAD_AND_SAME,
-            "ExpressionAttributeNames": {"#deleted": DELETED_ATTRIBUTE, "#v": VERSION_ATTRIBUTE},
-            "ExpressionAttributeValues": {":v": {"N": str(version)}},
-        }
-        failures = 0
-        while True:
-            answer = self._wire.call(DELETE, _json(request).encode())
-            if isinstance(answer, Answer) or answer.code == REFUSED:
-                return isinstance(answer, Answer)
-            failures += 1
-            if not answer.passing or failures == self._policy.attempts:
-                break
-            time.sleep(self._policy.delay_seconds(failures, self._random))
-        if answer.unheard is not None:
-            raise no_answer(answer.unheard, DELETE, self._wire.endpoint)
-        raise refusal(answer.code, DELETE, table, self._wire.endpoint)
 
 
 def understood(write: Write, answer: Answer | Refusal, endpoint: str) -> Answered:

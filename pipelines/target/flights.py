@@ -38,11 +38,15 @@ class Flights(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.drop()
+        self._multi.close()
+
+    def drop(self) -> None:
+        """What is under way: it may have been done, or may still be."""
         for handle in self._flying:
             self._multi.remove_handle(handle)
             handle.close()
         self._flying.clear()
-        self._multi.close()
 
     def __len__(self) -> int:
         return len(self._flying)

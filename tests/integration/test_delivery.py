@@ -12,7 +12,8 @@ from pipelines.capture import upgrade_capture
 from pipelines.deliver.reading import read
 from pipelines.errors import StageError
 from pipelines.source.ledger.claim import Lease, claim
-from pipelines.target.conditional_write import ConditionalWriter, Sent
+from pipelines.target.chain_write import ChainWriter
+from pipelines.target.conditional_write import Answered, Sent
 from tests.captured_shop import captured
 from tests.delivered_shop import (
     EPOCH,
@@ -205,13 +206,16 @@ def test_a_row_that_cannot_be_an_item_leaves_its_old_item_alone(shop: Delivering
 
 def test_an_item_that_dynamodb_refuses_is_set_apart(shop: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.run("INSERT INTO orders VALUES (1, 1), (2, 1)")
-    real = ConditionalWriter.write
+    real = ChainWriter.write
 
-    def poisoned(self: Any, write: Any, deadline: float) -> Any:
-        found = real(self, write, deadline)
-        return type(found)(write, Sent.UNKNOWN, code="ReadTimeout") if "O1" in write.key else found
+    def poisoned(self: Any, chains: Any, *others: Any) -> Any:
+        answers = real(self, chains, *others)
+        return [
+            [Answered(one.write, Sent.UNKNOWN, code="ReadTimeout") if "O1" in one.write.key else one for one in several]
+            for several in answers
+        ]
 
-    monkeypatch.setattr(ConditionalWriter, "write", poisoned)
+    monkeypatch.setattr(ChainWriter, "write", poisoned)
     drained = shop.drain(most_tries=4)
     assert [one.problem for one in drained.set_apart] == ["no answer that can be understood (ReadTimeout)"]
     assert shop.item("order", 1)[3:5] == (4, "no answer that can be understood (ReadTimeout)")

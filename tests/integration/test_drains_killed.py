@@ -24,6 +24,7 @@ from tests.delivered_shop import (
     MAPPING,
     WRITTEN_SHOP,
     Delivering,
+    assert_due_as_defined,
     assert_equal_stores,
     assert_no_step_back,
     assert_versions_are_the_ledgers,
@@ -123,6 +124,7 @@ def test_drains_that_are_killed_lose_and_resurrect_nothing(
     assert drains.ended[-9] > (10 if TORTURE else 0)
     assert len(faults.met) > 3
     assert_equal_stores(shop)
+    assert_due_as_defined(shop)
     assert_versions_are_the_ledgers(shop)
     assert len(faults.acknowledged) > 20
     assert_no_step_back(faults.acknowledged)

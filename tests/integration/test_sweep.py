@@ -14,7 +14,7 @@ from pipelines.errors import StageError
 from pipelines.source.ledger.backfills import begin_backfill, finish_backfill
 from pipelines.source.ledger.control import read_control
 from pipelines.target.client import Address, dynamodb_client
-from pipelines.target.conditional_write import ConditionalWriter
+from pipelines.target.tombstones import Tombstones
 from pipelines.target.wire import Wire
 from tests.captured_shop import captured
 from tests.delivered_shop import EPOCH, MAPPING, SCHEMA, Delivering, put, stored, swept, tables
@@ -52,14 +52,14 @@ def test_only_tombstones_that_are_old_enough_go(shop: Delivering) -> None:
 
 def test_a_tombstone_that_was_replaced_meanwhile_stays(shop: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
     """[sweep exact]"""
-    real = ConditionalWriter.sweep
+    real = Tombstones.remove
 
-    def raced(self: ConditionalWriter, table: str, key: object, version: int) -> bool:
+    def raced(self: Tombstones, table: str, key: object, version: int) -> bool:
         shop.run("INSERT INTO orders VALUES (1, 1)")
         shop.drain()
         return real(self, table, key, version)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ConditionalWriter, "sweep", raced)
+    monkeypatch.setattr(Tombstones, "remove", raced)
     assert swept(shop) == Swept(raced=1)
     assert stored("orders")["C1/O1"]["_v"] == {"N": str(EPOCH + 3)}
 
@@ -67,8 +67,8 @@ def test_a_tombstone_that_was_replaced_meanwhile_stays(shop: Delivering, monkeyp
 def test_a_tombstone_of_a_later_version_stays(shop: Delivering) -> None:
     with Wire(Address.of(dynamodb_client()), 1) as wire:
         key = {"pk": {"S": "C1"}, "sk": {"S": "O1"}}
-        assert not ConditionalWriter(wire).sweep("orders", key, EPOCH + 1)
-        assert ConditionalWriter(wire).sweep("orders", key, EPOCH + 2)
+        assert not Tombstones(wire).remove("orders", key, EPOCH + 1)
+        assert Tombstones(wire).remove("orders", key, EPOCH + 2)
 
 
 def test_backfills_and_sweeps_exclude_each_other(shop: Delivering) -> None:
@@ -96,13 +96,16 @@ def test_the_commands(shop: Delivering, monkeypatch: pytest.MonkeyPatch, capsys:
     boto3.client("dynamodb").put_item(TableName="orders", Item={"pk": {"S": "C1"}, "sk": {"S": "O9"}})
     shop.run("INSERT INTO orders VALUES (3, 1), (9, 1)", "INSERT INTO seats VALUES (1, '')")
     assert run(["relay", str(mapping), "--status", "--json"]) == 0
-    assert '"order": {"undelivered": 2, "leased": 0, "failing": 0, "rejected": 0' in capsys.readouterr().out
+    assert (
+        '"order": {"undelivered": 2, "leased": 0, "failing": 0, "set_apart": 0, "rejected": 0'
+        in capsys.readouterr().out
+    )
     assert run(["relay", str(mapping), "--drain"]) == 1
     assert "set apart, order: conflict" in capsys.readouterr().out
     assert run(["relay", str(mapping), "--status"]) == 0
     shown = capsys.readouterr().out
-    assert "order: 1 undelivered (0 under a lease, 1 tried in vain), 0 rejected" in shown
-    assert "seat: 0 undelivered (0 under a lease, 0 tried in vain), 1 rejected" in shown
+    assert "order: 1 undelivered (0 under a lease, 1 tried in vain, 1 of them set apart), 0 rejected" in shown
+    assert "seat: 0 undelivered (0 under a lease, 0 tried in vain, 0 of them set apart), 1 rejected" in shown
     assert run(["sweep", str(mapping), "--wait-minutes", "3"]) == 2
     assert "at least 70" in capsys.readouterr().err
     assert run(["sweep", str(mapping), "--json"]) == 0

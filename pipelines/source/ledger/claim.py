@@ -1,4 +1,5 @@
-"""A claim (rule 9): a lease on items, and the fold of their log rows, in one transaction.
+"""A claim (rule 9): a lease on items, and the fold of their log rows, in one transaction. Of items that are named,
+or of those that have been due for longest.
 
 The fold deletes log rows, adds their number to `base` and the keys that they tell of to `keys`: no snapshot sees one
 without the other. Rows that a compaction holds are left to it: they count all the same.
@@ -49,11 +50,48 @@ def claim(
 
     Raises StageError, SourceError.
     """
-    with session.writing() as connection:
+    with session.writing():
         held = _take(session, item.name, sorted(set(source_keys)), undelivered_only)
-        gone = _fold(connection, session.migration, item.name, [one.source_key for one in held])
-        _keep(connection, session.migration, item, held, gone, lease)
+        _lease(session, item, held, lease)
     return [one.source_key for one in held]
+
+
+def claim_due(session: LedgerSession, items: Sequence[ItemPlan], lease: Lease, most: int) -> dict[str, list[str]]:
+    """By item type, at most so many in all; nobody waits for another relay that claims at the same time.
+
+    Found by `due` and in no other way (`|| ''` keeps PostgreSQL from the other index, by which it would read the whole
+    table as long as nobody has analysed it).
+
+    Raises StageError, SourceError.
+    """
+    with session.writing() as connection:
+        found = connection.execute(
+            "SELECT i.item_type, i.source_key, i.keys FROM crossover.item i"
+            " WHERE i.due IS NOT NULL AND i.due <= pg_catalog.now()"
+            " AND i.migration || '' = %(migration)s AND i.item_type || '' = ANY (%(types)s::text[])"
+            " AND (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
+            " AND (coalesce(i.delivered, -1) < %(first)s + i.base OR EXISTS (SELECT FROM crossover.log l"
+            " WHERE l.migration = i.migration AND l.item_type = i.item_type AND l.source_key = i.source_key))"
+            " ORDER BY i.due LIMIT %(most)s FOR UPDATE OF i SKIP LOCKED",
+            {
+                "migration": session.migration,
+                "first": session.first_version,
+                "types": [item.name for item in items],
+                "most": most,
+            },
+        ).fetchall()
+        held: dict[str, list[_Held]] = {}
+        for item_type, source_key, keys in found:
+            held.setdefault(item_type, []).append(_Held(source_key, left_keys_of(keys)))
+        for item in items:
+            if item.name in held:
+                _lease(session, item, held[item.name], lease)
+    return {item_type: [one.source_key for one in some] for item_type, some in held.items()}
+
+
+def _lease(session: LedgerSession, item: ItemPlan, held: Sequence[_Held], lease: Lease) -> None:
+    gone = _fold(session.connection, session.migration, item.name, [one.source_key for one in held])
+    _keep(session, item, held, gone, lease)
 
 
 def _take(session: LedgerSession, item_type: str, source_keys: list[str], undelivered_only: bool) -> list[_Held]:
@@ -71,10 +109,11 @@ def _take(session: LedgerSession, item_type: str, source_keys: list[str], undeli
         logged = connection.execute(log_rows("DISTINCT l.source_key", migration, item_type, source_keys)).fetchall()
     found = connection.execute(
         statement(
-            "SELECT i.source_key, i.keys FROM crossover.item i JOIN {wanted} ON {same}"
-            " WHERE (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
+            "SELECT i.source_key, i.keys FROM {wanted} CROSS JOIN LATERAL (SELECT i.source_key, i.keys"
+            " FROM crossover.item i WHERE {same}"
+            " AND (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
             " AND (NOT %s OR coalesce(i.delivered, -1) < %s + i.base OR i.source_key = ANY (%s::text[]))"
-            " ORDER BY i.source_key FOR UPDATE OF i SKIP LOCKED"
+            " LIMIT 1 FOR UPDATE OF i SKIP LOCKED) AS i"
         ),
         (source_keys, migration, item_type, undelivered_only, session.first_version, [key for (key,) in logged]),
     )
@@ -90,28 +129,35 @@ def _fold(connection: Connection[TupleRow], migration: str, item_type: str, sour
     return [_Gone(source_key, old) for source_key, old in found]
 
 
-def _keep(
-    connection: Connection[TupleRow],
-    migration: str,
-    item: ItemPlan,
-    held: Sequence[_Held],
-    gone: Sequence[_Gone],
-    lease: Lease,
-) -> None:
+def _keep(session: LedgerSession, item: ItemPlan, held: Sequence[_Held], gone: Sequence[_Gone], lease: Lease) -> None:
     source_keys = [one.source_key for one in held]
     rows = dict.fromkeys(source_keys, 0)
     for one in gone:
         rows[one.source_key] += 1
-    left = _left(connection, migration, item, gone, rows)
+    left = _left(session.connection, session.migration, item, gone, rows)
     keys = [as_json(merged(one.keys, left.get(one.source_key, ()))) for one in held]
-    connection.execute(
+    session.connection.execute(
         statement(
-            "UPDATE crossover.item i SET base = i.base + k.rows, keys = k.keys, lease_holder = %s,"
-            " lease_until = pg_catalog.clock_timestamp() + %s * interval '1 second'"
-            " FROM unnest(%s::text[], %s::int8[], %s::jsonb[]) AS k (source_key, rows, keys)"
-            " WHERE {same}"
+            "UPDATE crossover.item i SET base = i.base + k.rows, keys = k.keys,"
+            " lease_holder = %s, lease_until = l.until,"
+            " since = CASE WHEN coalesce(i.delivered, -1) < %s + i.base + k.rows"
+            " THEN coalesce(i.since, pg_catalog.clock_timestamp()) END,"
+            " due = CASE WHEN coalesce(i.delivered, -1) < %s + i.base + k.rows THEN l.until END"
+            " FROM (SELECT k.rows, k.keys, i.place FROM unnest(%s::text[], %s::int8[], %s::jsonb[])"
+            " AS k (source_key, rows, keys) {item}) AS k,"
+            " (SELECT pg_catalog.clock_timestamp() + %s * interval '1 second' AS until) AS l WHERE i.ctid = k.place"
         ),
-        (lease.holder, lease.seconds, source_keys, list(rows.values()), keys, migration, item.name),
+        (
+            lease.holder,
+            session.first_version,
+            session.first_version,
+            source_keys,
+            list(rows.values()),
+            keys,
+            session.migration,
+            item.name,
+            lease.seconds,
+        ),
     )
 
 

@@ -22,9 +22,11 @@ _FOLD = sql.SQL(
     " (SELECT ctid FROM {log} WHERE migration = {migration} AND old IS NULL LIMIT {most} FOR UPDATE SKIP LOCKED)"
     " RETURNING item_type, source_key),"
     " folded AS (SELECT item_type, source_key, count(*) AS rows FROM gone GROUP BY item_type, source_key),"
-    " kept AS (INSERT INTO {item} AS i (migration, item_type, source_key, base)"
-    " SELECT {migration}, item_type, source_key, rows FROM folded ORDER BY item_type, source_key"
-    " ON CONFLICT ({key}) DO UPDATE SET base = i.base + EXCLUDED.base RETURNING 1)"
+    " kept AS (INSERT INTO {item} AS i (migration, item_type, source_key, base, since, due)"
+    " SELECT {migration}, item_type, source_key, rows, pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp()"
+    " FROM folded ORDER BY item_type, source_key"
+    " ON CONFLICT ({key}) DO UPDATE SET base = i.base + EXCLUDED.base, since = coalesce(i.since, EXCLUDED.since),"
+    " due = CASE WHEN i.lease_until > EXCLUDED.due THEN i.lease_until ELSE EXCLUDED.due END RETURNING 1)"
     " SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM kept)"
 )
 

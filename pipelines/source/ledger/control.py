@@ -86,9 +86,9 @@ def begin_epoch(migration: str, epoch: int, mapping_hash: str, lineage: str | No
 
 
 def switch_on(migration: str, epoch: int) -> sql.Composed:
-    return sql.SQL("UPDATE {} SET capture = 'on' WHERE migration = {} AND epoch = {}").format(
-        CONTROL, sql.Literal(migration), sql.Literal(epoch)
-    )
+    return sql.SQL(
+        "UPDATE {} SET capture = 'on', on_at = pg_catalog.clock_timestamp() WHERE migration = {} AND epoch = {}"
+    ).format(CONTROL, sql.Literal(migration), sql.Literal(epoch))
 
 
 def switch_off(migration: str) -> sql.Composed:

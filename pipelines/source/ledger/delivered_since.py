@@ -36,7 +36,7 @@ def delivered_since(session: LedgerSession, seen: LedgerSeen, file: Place) -> in
                 found = connection.execute(
                     statement(
                         "SELECT count(*) FROM unnest(%s::text[], %s::int8[]) AS k (source_key, version)"
-                        " JOIN crossover.item i ON {same} WHERE i.delivered > %s AND i.delivered <= k.version"
+                        " {item} WHERE i.delivered > %s AND i.delivered <= k.version"
                     ),
                     (source_keys, versions, session.migration, item_type, seen.first_version),
                 ).fetchone()

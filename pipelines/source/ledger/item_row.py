@@ -18,13 +18,30 @@ _SAME_ITEM = sql.SQL(
     " AND pg_catalog.hashtextextended(i.source_key, 1) = pg_catalog.hashtextextended(k.source_key, 1)"
     " AND i.source_key = k.source_key"
 )
+_ITEM = sql.SQL("CROSS JOIN LATERAL (SELECT i.*, i.ctid AS place FROM crossover.item i WHERE {} LIMIT 1{}) AS i")
 _WANTED = sql.SQL("unnest(%s::text[]) AS k (source_key)")
+_UNDELIVERED = sql.SQL("since = coalesce(i.since, pg_catalog.clock_timestamp()), due = pg_catalog.clock_timestamp()")
 
 
 def statement(text: LiteralString) -> sql.Composed:
-    """`{wanted}`: the wanted keys `k`; its parameter is a list of source keys. `{same}` joins item `i` with `k`; its
-    parameters are migration and item type."""
-    return sql.SQL(text).format(wanted=_WANTED, same=_SAME_ITEM)
+    """With some of these in it:
+
+    `{wanted}`       the wanted keys `k`; its parameter is a list of source keys
+    `{same}`         the condition that item `i` is that of `k`; its parameters are migration and item type
+    `{item}`         joins with the item `i` of `k`, `place` its ctid, where there is one; the same parameters
+    `{locked_item}`  and locks it, in the order of the keys that are given
+    `{undelivered}`  what is set of an item whose version is raised
+
+    One key after the other by the index (LATERAL … LIMIT): PostgreSQL would read the whole table for some hundred keys
+    as long as it believes it to be small, which it does until somebody has analysed it.
+    """
+    return sql.SQL(text).format(
+        wanted=_WANTED,
+        same=_SAME_ITEM,
+        item=_ITEM.format(_SAME_ITEM, sql.SQL("")),
+        locked_item=_ITEM.format(_SAME_ITEM, sql.SQL(" FOR UPDATE OF i")),
+        undelivered=_UNDELIVERED,
+    )
 
 
 def log_rows(select: LiteralString, migration: str, item_type: str, source_keys: Sequence[str]) -> sql.Composed:
@@ -65,7 +82,7 @@ def keys_kept(
 ) -> dict[str, tuple[LeftKey, ...]]:
     """Of those that have an item row."""
     found = connection.execute(
-        statement("SELECT i.source_key, i.keys FROM crossover.item i JOIN {wanted} ON {same}"),
+        statement("SELECT i.source_key, i.keys FROM {wanted} {item}"),
         (list(source_keys), migration, item_type),
     )
     return {source_key: left_keys_of(keys) for source_key, keys in found}

@@ -21,6 +21,7 @@ ITEM = sql.Identifier(SCHEMA, "item")
 CONTROL = sql.Identifier(SCHEMA, "control")
 CAPTURED = sql.Identifier(SCHEMA, "captured")
 BACKFILL = sql.Identifier(SCHEMA, "backfill")
+RELAY = sql.Identifier(SCHEMA, "relay")
 QUOTED = sql.Identifier(SCHEMA, "quoted")
 
 Operation = Literal["insert", "update", "delete", "truncate"]

@@ -7,8 +7,12 @@ mark      insert-only; a change that reaches items through other rows, until it 
           `lines.product` ('' for the root); links are as `key_text.link` gives them. Both NULL: the whole table
 item      what relays know of an item. No trigger touches it. `keys`: the DynamoDB keys that its row has left, each
           with the version at which it did. Two hashes with different seeds stand for the source key in its index:
-          an index row has a largest size (PostgreSQL, 64.1), and a source key has none
-control   one row for each migration
+          an index row has a largest size (PostgreSQL, 64.1), and a source key has none. `since`: when it was first
+          seen undelivered; `due`: when a relay is to see to it next (the end of a lease, or of a pause after a
+          failure); both NULL where it is delivered. `set_apart`: tried in vain many times, or in a way that no other
+          try can mend
+control   one row for each migration. `paused`: relays deliver nothing; `on_at`: when capture was switched on
+relay     one row for each relay, written by itself. `gathered_at`: all log rows that were visible then are folded
 backfill  one row for each run of a backfill that writes beside relays; `sweeps` as its snapshot saw it
 captured  one row for each table whose triggers were installed: what they were, and on which partitions
 """
@@ -21,7 +25,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pipelines.items.canonical import quote
-from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, QUOTED, SCHEMA
+from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, QUOTED, RELAY, SCHEMA
 
 # A truncating vacuum takes a lock that writers wait for; the space is used again without it.
 _HOT: LiteralString = "vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0.01"
@@ -35,9 +39,23 @@ _ITEM_HASH: LiteralString = (
 # Tables that an earlier Crossover made lack these.
 _LATER: tuple[tuple[sql.Identifier, LiteralString], ...] = (
     (ITEM, "lease_holder text"),
+    (ITEM, "since timestamptz"),
+    (ITEM, "due timestamptz"),
+    (ITEM, "set_apart boolean NOT NULL DEFAULT false"),
     (CONTROL, "sweeps bigint NOT NULL DEFAULT 0"),
+    (CONTROL, "paused boolean NOT NULL DEFAULT false"),
+    (CONTROL, "on_at timestamptz"),
 )
-_TELLS_THIS_FORM = frozenset({("item", "lease_holder"), ("control", "sweeps"), ("backfill", "run")})
+_TELLS_THIS_FORM = frozenset(
+    {
+        ("item", "lease_holder"),
+        ("item", "due"),
+        ("control", "sweeps"),
+        ("control", "on_at"),
+        ("backfill", "run"),
+        ("relay", "gathered_at"),
+    }
+)
 
 _BACKSLASH, _QUOTE = 92, 34
 
@@ -81,10 +99,18 @@ def create_statements() -> list[sql.Composed]:
             "migration text, schema_name text, table_name text, definition text NOT NULL, triggers text[] NOT NULL,"
             " members text[] NOT NULL, PRIMARY KEY (migration, schema_name, table_name)",
         ),
+        _table(
+            RELAY,
+            "migration text, holder text, started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
+            " seen_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), gathered_at timestamptz,"
+            " ended_at timestamptz, PRIMARY KEY (migration, holder)",
+        ),
         *(
             sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(table, sql.SQL(column))
             for table, column in _LATER
         ),
+        # What relays look for all the time, among millions of items that are delivered.
+        sql.SQL("CREATE INDEX IF NOT EXISTS item_due ON {} (due) WHERE due IS NOT NULL").format(ITEM),
         _quoted_function(),
     ]
 
@@ -103,7 +129,8 @@ def is_complete(connection: Connection[TupleRow]) -> bool:
 def drop_statements() -> list[sql.Composed]:
     """The schema itself goes last, and only where nothing of anybody else is in it."""
     tables = [
-        sql.SQL("DROP TABLE IF EXISTS {}").format(table) for table in (LOG, MARK, ITEM, CONTROL, BACKFILL, CAPTURED)
+        sql.SQL("DROP TABLE IF EXISTS {}").format(table)
+        for table in (LOG, MARK, ITEM, CONTROL, BACKFILL, CAPTURED, RELAY)
     ]
     return [
         *tables,

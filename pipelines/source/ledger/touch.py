@@ -41,7 +41,7 @@ def _locked(
         (migration, item_type, source_key),
     )
     found = connection.execute(
-        statement("SELECT i.base, i.keys FROM crossover.item i JOIN {wanted} ON {same} FOR UPDATE OF i"),
+        statement("SELECT i.base, i.keys FROM {wanted} {locked_item}"),
         ([source_key], migration, item_type),
     ).fetchone()
     assert found is not None  # item rows live until the migration's end
@@ -60,6 +60,6 @@ def _raise(
     base = max(base, above + 1 - session.first_version)
     new = [] if key is None else [LeftKey(key, session.first_version + base)]
     session.connection.execute(
-        statement("UPDATE crossover.item i SET base = %s, keys = %s FROM {wanted} WHERE {same}"),
+        statement("UPDATE crossover.item i SET base = %s, keys = %s, {undelivered} FROM {wanted} WHERE {same}"),
         (base, as_json(merged(keys, new)), [source_key], session.migration, item_type),
     )

@@ -45,10 +45,7 @@ def touch_unmoved(session: LedgerSession, item_type: str, wanted: Iterable[Raise
             (session.migration, item_type, source_keys),
         )
         rows = connection.execute(
-            statement(
-                "SELECT i.source_key, i.base, i.keys FROM crossover.item i JOIN {wanted} ON {same}"
-                ' ORDER BY i.source_key COLLATE "C" FOR UPDATE OF i'
-            ),
+            statement("SELECT i.source_key, i.base, i.keys FROM {wanted} {locked_item}"),
             (source_keys, session.migration, item_type),
         ).fetchall()
         versions = read_versions(connection, session.migration, item_type, source_keys)
@@ -69,8 +66,9 @@ def _raise(session: LedgerSession, item_type: str, wanted: Sequence[tuple[Raise,
     keys = [as_json(merged(kept, (LeftKey(key, one.raised) for key in one.keys))) for one, kept in wanted]
     session.connection.execute(
         statement(
-            "UPDATE crossover.item i SET base = k.base, keys = k.keys"
-            " FROM unnest(%s::text[], %s::int8[], %s::jsonb[]) AS k (source_key, base, keys) WHERE {same}"
+            "UPDATE crossover.item i SET base = k.base, keys = k.keys, {undelivered}"
+            " FROM (SELECT k.*, i.place FROM unnest(%s::text[], %s::int8[], %s::jsonb[]) AS k (source_key, base, keys)"
+            " {item}) AS k WHERE i.ctid = k.place"
         ),
         (
             [one.source_key for one, _ in wanted],

@@ -11,10 +11,11 @@ from pipelines.source.ledger.session import LedgerSession
 
 _UNDELIVERED = sql.SQL(
     "SELECT i.item_type, i.source_key, coalesce(i.lease_until > pg_catalog.clock_timestamp(), false) AS leased,"
-    " i.attempts, i.last_error FROM crossover.item i"
+    " i.attempts, i.last_error, i.set_apart FROM crossover.item i"
     " WHERE i.migration = %(migration)s AND coalesce(i.delivered, -1) < %(first)s + i.base"
     " UNION ALL SELECT l.item_type, l.source_key, coalesce(i.lease_until > pg_catalog.clock_timestamp(), false),"
-    " coalesce(i.attempts, 0), i.last_error FROM crossover.log l LEFT JOIN crossover.item i"
+    " coalesce(i.attempts, 0), i.last_error, coalesce(i.set_apart, false) FROM crossover.log l"
+    " LEFT JOIN crossover.item i"
     " ON i.migration = l.migration AND i.item_type = l.item_type"
     " AND pg_catalog.hashtextextended(i.source_key, 0) = pg_catalog.hashtextextended(l.source_key, 0)"
     " AND pg_catalog.hashtextextended(i.source_key, 1) = pg_catalog.hashtextextended(l.source_key, 1)"
@@ -31,12 +32,14 @@ class Undelivered:
 
 @dataclass(frozen=True)
 class Backlog:
-    """Of one item type, in items. `failing`: undelivered, and tried in vain. `rejected`: rows that cannot be items."""
+    """Of one item type, in items. `failing`: undelivered, and tried in vain; `set_apart`: those of them that were
+    tried many times, or that no other try can help. `rejected`: rows that cannot be items."""
 
     item_type: str
     undelivered: int
     leased: int
     failing: int
+    set_apart: int
     rejected: int
     errors: tuple[str, ...]
 
@@ -74,6 +77,7 @@ def backlog(session: LedgerSession, item_types: Sequence[str]) -> list[Backlog]:
                 "SELECT u.item_type, count(DISTINCT u.source_key),"
                 " count(DISTINCT u.source_key) FILTER (WHERE u.leased),"
                 " count(DISTINCT u.source_key) FILTER (WHERE u.attempts > 0),"
+                " count(DISTINCT u.source_key) FILTER (WHERE u.set_apart),"
                 " coalesce(array_agg(DISTINCT u.last_error) FILTER (WHERE u.attempts > 0 AND u.last_error IS NOT NULL),"
                 " '{{}}') FROM ({}) AS u GROUP BY u.item_type"
             ).format(_UNDELIVERED),
@@ -86,12 +90,12 @@ def backlog(session: LedgerSession, item_types: Sequence[str]) -> list[Backlog]:
         ).fetchall()
     counts = {row[0]: row[1:] for row in waiting}
     rejects = {item_type: int(count) for item_type, count in rejected}
-    return [_backlog(one, counts.get(one, (0, 0, 0, [])), rejects.get(one, 0)) for one in item_types]
+    return [_backlog(one, counts.get(one, (0, 0, 0, 0, [])), rejects.get(one, 0)) for one in item_types]
 
 
-def _backlog(item_type: str, counts: tuple[int, int, int, list[str]], rejected: int) -> Backlog:
-    undelivered, leased, failing, errors = counts
-    return Backlog(item_type, undelivered, leased, failing, rejected, tuple(errors))
+def _backlog(item_type: str, counts: tuple[int, int, int, int, list[str]], rejected: int) -> Backlog:
+    undelivered, leased, failing, set_apart, errors = counts
+    return Backlog(item_type, undelivered, leased, failing, set_apart, rejected, tuple(errors))
 
 
 def open_mark_count(session: LedgerSession) -> int:

@@ -49,10 +49,11 @@ def versions_of_keys(migration: str, item_type: str, source_keys: Sequence[str])
         " AND coalesce(i.delivered, -1) < {version} + coalesce(i.base, 0) + coalesce(logged.rows, 0) AS undelivered"
         ' FROM (SELECT DISTINCT key COLLATE "C" AS source_key FROM unnest({keys}::text[]) AS key) AS k'
         " LEFT JOIN ({logged} GROUP BY l.source_key) AS logged ON logged.source_key = k.source_key"
-        " LEFT JOIN {item} i ON i.migration = {migration} AND i.item_type = {item_type}"
+        " LEFT JOIN LATERAL (SELECT i.source_key, i.base, i.delivered FROM {item} i"  # by the index: item_row.statement
+        " WHERE i.migration = {migration} AND i.item_type = {item_type}"
         " AND pg_catalog.hashtextextended(i.source_key, 0) = pg_catalog.hashtextextended(k.source_key, 0)"
         " AND pg_catalog.hashtextextended(i.source_key, 1) = pg_catalog.hashtextextended(k.source_key, 1)"
-        " AND i.source_key = k.source_key"
+        " AND i.source_key = k.source_key LIMIT 1) AS i ON true"
     ).format(
         version=_epoch(migration),
         logged=logged,

@@ -99,28 +99,17 @@ def _loading(folder: Path, url: str, seconds: float) -> Iterator[list[threading.
 
 @contextlib.contextmanager
 def _relaying(folder: Path) -> Iterator[None]:
-    """A drain after the other, in a process of its own each."""
-    ended = threading.Event()
-
-    def drain() -> None:
-        command = [sys.executable, "-m", "pipelines.cli", "relay", str(folder / "bench.yaml"), "--drain"]
-        environment = os.environ | {"CROSSOVER_WAREHOUSE": str(folder / "warehouse")}
-        while not ended.wait(0.2):
-            with (
-                (folder / "relay.log").open("ab") as log,
-                subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
-            ):
-                while process.poll() is None and not ended.wait(0.2):
-                    pass
-                process.terminate()
-
-    thread = threading.Thread(target=drain)
-    thread.start()
-    try:
+    """In a process of its own."""
+    command = [sys.executable, "-m", "pipelines.cli", "relay", str(folder / "bench.yaml")]
+    environment = os.environ | {"CROSSOVER_WAREHOUSE": str(folder / "warehouse")}
+    with (
+        (folder / "relay.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
+    ):
         yield
-    finally:
-        ended.set()
-        thread.join()
+        if process.poll() is not None:
+            raise RuntimeError("the relay has ended")
+        process.terminate()
 
 
 def _samples(connection: Connection[TupleRow], loads: list[threading.Thread]) -> Iterator[list[str]]:
