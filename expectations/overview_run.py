@@ -38,17 +38,17 @@ def run_view(folder: MigrationFolder, run: DiffManifest, report: ReportData | No
         differences=run.differences,
         differences_folder=visible(str(folder.diff(run.id) / DIFFERENCES)),
         differences_link=differences_link(folder, run.id, above=f"{link_to(folder)}/"),
-        item_types=tuple(_item_type(name, verdicts, runs) for name, verdicts in run.item_types.items()),
+        item_types=tuple(_item_type(name, verdicts, run, runs) for name, verdicts in run.item_types.items()),
         details=None if report is None else _details(folder, run.id, report),
     )
 
 
-def _item_type(name: str, verdicts: Verdicts, runs: Sequence[Run]) -> ItemTypeView:
+def _item_type(name: str, verdicts: Verdicts, run: DiffManifest, runs: Sequence[Run]) -> ItemTypeView:
     readable = [run for run in runs if isinstance(run, DiffManifest)]
     spoilt = list(takewhile(lambda run: wrong(run.item_types.get(name, Verdicts())) > 0, reversed(readable)))
     return ItemTypeView(
         item_type=visible(name),
-        standing=standing_of_item_type(verdicts),
+        standing=standing_of_item_type(verdicts, run.consistent),
         items=verdicts.total(),
         equal=verdicts.match,
         wrong=_terms(verdicts, WRONG),

@@ -34,10 +34,11 @@ def standing_of_run(run: DiffManifest) -> Standing:
     return Standing.INCONSISTENT if wrong(run.verdicts) else Standing.UNDECIDED
 
 
-def standing_of_item_type(verdicts: Verdicts) -> Standing:
-    """By its counts alone: thresholds are for all item types together."""
+def standing_of_item_type(verdicts: Verdicts, run_is_consistent: bool) -> Standing:
+    """By its counts: thresholds are for all item types together. What is under way in a run that is consistent all the
+    same is not late."""
     if wrong(verdicts):
         return Standing.INCONSISTENT
-    if undecided(verdicts):
+    if undecided(verdicts) and not run_is_consistent:
         return Standing.UNDECIDED
     return Standing.CONSISTENT if verdicts.total() > verdicts.rejected else Standing.UNVERIFIED

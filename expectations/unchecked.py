@@ -61,8 +61,7 @@ def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) ->
     if undecided:
         yield Unchecked(
             f"{_many(undecided, 'key')} under way",
-            "Not delivered when the snapshot was taken, or newer than the snapshot in DynamoDB; drain the relay and "
-            "verify again.",
+            "Not delivered when they were read, or written in between. Let the relay catch up, and verify again.",
         )
 
 

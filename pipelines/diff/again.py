@@ -19,6 +19,8 @@ from pipelines.judging.opened import opened_judge
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.connect import identity, known_source_url
+from pipelines.source.ledger.health import oldest_seconds
+from pipelines.source.ledger.session import LedgerSession
 from pipelines.warehouse.manifest import SnapshotManifest
 
 JUDGES = 4
@@ -48,10 +50,12 @@ class Again:
 
 @dataclass(frozen=True)
 class JudgedAgain:
-    """`because`: why some differences were not judged again, or none was; empty where all were."""
+    """`because`: why some differences were not judged again, or none was; empty where all were. `lag_seconds`: for so
+    long at most, when all were judged, a change had not been delivered; None where there is no ledger to tell."""
 
     accounts: list[BucketAccount]
     because: str
+    lag_seconds: float | None = None
 
 
 def judge_again(
@@ -75,7 +79,13 @@ def judge_again(
         if judges:
             _settle(migration, judges[0], dumped_at, compared)
         accounts = _in_looks(migration, judges, work, compared, quotas)
-    return JudgedAgain(accounts, because or (f"{again.at_most:,} at most are" if beyond else ""))
+        lag = _lag_seconds(judges[0]) if judges else None
+    return JudgedAgain(accounts, because or (f"{again.at_most:,} at most are" if beyond else ""), lag)
+
+
+def _lag_seconds(judge: Judge) -> float | None:
+    session = judge.session
+    return oldest_seconds(session, sorted(judge.state.item_types)) if isinstance(session, LedgerSession) else None
 
 
 def _quotas(differences: Sequence[int], at_most: int) -> list[int]:

@@ -227,11 +227,21 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
     item_types = by_item_type(accounts, migration.mapping.items)
     verdicts = total(item_types.values())
     checks = migration.mapping.checks
-    reasons = reasons_against(verdicts, checks.thresholds.rejected, checks.thresholds.accepted)
+    late, left = _is_late(migration, judged), sum(one.not_judged_again for one in accounts)
+    reasons = reasons_against(
+        verdicts,
+        checks.thresholds.rejected,
+        checks.thresholds.accepted,
+        pending_passes=judged.lag_seconds is not None and not late and not left,
+    )
+    if verdicts.pending and late:
+        reasons = (
+            *reasons,
+            f"a change is undelivered for {judged.lag_seconds:,.0f} s, {checks.lag_limit_seconds:,} allowed",
+        )
     reasons += too_few(len(accounts), sides.records.buckets, checks.least_coverage)
     if sides.snapshot.gap:
         reasons = (*reasons, f"capture cannot be relied on: {sides.snapshot.uncaptured}")
-    left = sum(one.not_judged_again for one in accounts)
     if reasons and left:
         reasons = (*reasons, f"{left:,} of these verdicts are the snapshot's, not judged again: {judged.because}")
     return DiffManifest(
@@ -258,6 +268,11 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
         consistent=not reasons,
         reasons=reasons,
     )
+
+
+def _is_late(migration: Migration, judged: JudgedAgain) -> bool:
+    """Whether something is undelivered for longer than the mapping lets pass."""
+    return judged.lag_seconds is not None and judged.lag_seconds > migration.mapping.checks.lag_limit_seconds
 
 
 def _mode(migration: Migration, snapshot: SnapshotManifest) -> str:

@@ -238,7 +238,9 @@ class Checks(Model):
     coverage: Coverage = Field(
         default="full", description="The share of the buckets that must be compared: full, or 0.25."
     )
-    lag_limit_seconds: Count | None = Field(default=None, description="Not supported yet.")
+    lag_limit_seconds: Count = Field(
+        default=300, description="For so many seconds an item may be undelivered before it is too late."
+    )
 
     @property
     def least_coverage(self) -> Decimal:

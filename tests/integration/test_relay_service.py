@@ -117,6 +117,17 @@ def test_changes_are_delivered_as_they_come(shop: Delivering) -> None:
     assert serving.reports[-1].tally.total()["settled"] >= 5
 
 
+def test_a_row_that_has_left_several_keys_is_delivered(shop: Delivering) -> None:
+    shop.run("INSERT INTO orders VALUES (1, 1)")
+    shop.drain()
+    serving = Serving(shop)
+    shop.run(*(f"UPDATE orders SET customer = {customer} WHERE id = 1" for customer in (2, 3, 4)))
+    with serving.relays():
+        eventually(lambda: serving.failed or any(one.health is None for one in serving.reports) or serving.delivered())
+    assert [one.problem for one in serving.reports if one.problem] == []
+    assert_equal_stores(shop)
+
+
 def test_three_relays_deliver_each_version_once(
     shop: Delivering, dynamodb_environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

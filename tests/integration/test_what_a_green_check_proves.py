@@ -15,7 +15,7 @@ from pipelines.diff.again import Again
 from pipelines.diff.sample import sampled_buckets
 from pipelines.fanout import in_process
 from pipelines.items.bucket import bucket_of
-from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
+from pipelines.judging.verdict import WRONG, Verdict
 from pipelines.tables import create_tables
 from pipelines.warehouse.manifest import DiffManifest
 from tests.captured_shop import Captured, captured, opened
@@ -111,7 +111,7 @@ def said_of(key: str | None, found: dict[str, str]) -> str:
     if key not in found:
         return "not"
     verdict = Verdict(found[key])
-    is_red = verdict in (*WRONG, *UNDECIDED, Verdict.REJECTED)
+    is_red = verdict in (*WRONG, Verdict.IN_FLIGHT, Verdict.REJECTED)
     return f"{'always' if is_red else 'shown'}: `{verdict}`"
 
 
@@ -166,6 +166,26 @@ def never_standing_still(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (verdicts(stores.shop, manifest), manifest.consistent) == ({"C1O1": "in_flight"}, False)
 
 
+def undelivered_for_too_long(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has delivered since capture was switched on, or since a relay has seen the change."""
+    stores.run("UPDATE orders SET note = 'changed' WHERE id = 1")
+    manifest = compared(stores.shop, prepared(stores.shop))
+    if stores.mode != "ledger":
+        assert not manifest.consistent
+        return
+    assert (verdicts(stores.shop, manifest), manifest.consistent) == ({"C1O1": "pending"}, True)
+    stores.run("UPDATE crossover.control SET on_at = now() - interval '301 seconds'", "DELETE FROM crossover.relay")
+    late = compared(stores.shop, prepared(stores.shop))
+    assert (verdicts(stores.shop, late), late.consistent) == ({"C1O1": "pending"}, False)
+    assert late.reasons[1].endswith(" s, 300 allowed")
+    stores.run(
+        "INSERT INTO crossover.relay VALUES ('green', 'r', now(), now(), now())".replace(
+            "green", stores.shop.migration.mapping.migration
+        )
+    )
+    assert compared(stores.shop, prepared(stores.shop)).consistent  # seen a moment ago, whoever is at work by now
+
+
 def writing(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change of order 1 between each reading of the source and of the target."""
     from pipelines.target.batch_get import ItemReader
@@ -184,6 +204,7 @@ OTHER_RUNS: dict[str, Callable[[Stores, pytest.MonkeyPatch], None]] = {
     "what is spoilt after the dump has read it": after_the_dump,
     "what is right again before it is judged": mended_before_it_is_judged,
     "what is beyond `--judge-at-most`": beyond_the_limit,
+    "a change that is undelivered for longer than `checks.lag_limit_seconds`": undelivered_for_too_long,
     "an item whose row changes all the time": never_standing_still,
 }
 

@@ -176,6 +176,11 @@ def test_one_wrong_item_is_a_reason(kind: Verdict) -> None:
     assert reasons_against(Verdicts(match=10, **{kind.value: 1}), 5) == (f"1 {kind.value}",)
 
 
+def test_what_is_pending_and_not_late_is_no_reason() -> None:
+    pending = Verdicts(match=10, pending=1, in_flight=1)
+    assert reasons_against(pending, 5, pending_passes=True) == ("1 in_flight",)
+
+
 def test_matches_alone_are_consistent() -> None:
     assert reasons_against(Verdicts(match=1), 0) == ()
 

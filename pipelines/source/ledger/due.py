@@ -16,9 +16,9 @@ def announce_left_keys(session: LedgerSession) -> None:
     with session.writing() as connection:
         connection.execute(
             "INSERT INTO crossover.item AS i (migration, item_type, source_key, since, due)"
-            " SELECT DISTINCT migration, item_type, source_key, pg_catalog.clock_timestamp(),"
-            " pg_catalog.clock_timestamp() FROM crossover.log WHERE migration = %s AND old IS NOT NULL"
-            " ORDER BY item_type, source_key"
+            " SELECT migration, item_type, source_key, pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp()"
+            " FROM (SELECT DISTINCT migration, item_type, source_key FROM crossover.log"
+            " WHERE migration = %s AND old IS NOT NULL) AS told ORDER BY item_type, source_key"
             " ON CONFLICT (migration, item_type, pg_catalog.hashtextextended(source_key, 0),"
             " pg_catalog.hashtextextended(source_key, 1)) DO UPDATE SET since = EXCLUDED.since, due = EXCLUDED.due"
             " WHERE i.due IS NULL",

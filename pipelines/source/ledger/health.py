@@ -12,7 +12,7 @@ from pipelines.source.ledger.undelivered import Backlog, backlog, open_mark_coun
 
 @dataclass(frozen=True)
 class Health:
-    """`oldest_seconds`: for how long at most the oldest change has been undelivered; 0 where all is delivered."""
+    """`oldest_seconds`: as the function of that name."""
 
     epoch: int
     item_types: tuple[Backlog, ...]
@@ -28,7 +28,7 @@ class Health:
 
 def read_health(session: LedgerSession, item_types: Sequence[str]) -> Health:
     """Raises StageError, SourceError."""
-    marks, oldest = open_mark_count(session), _oldest_seconds(session, item_types)
+    marks, oldest = open_mark_count(session), oldest_seconds(session, item_types)
     return Health(
         session.epoch, tuple(backlog(session, item_types)), marks, oldest, is_paused(session), seen_relays(session)
     )
@@ -46,8 +46,12 @@ def set_paused(session: LedgerSession, paused: bool) -> None:
         connection.execute("UPDATE crossover.control SET paused = %s WHERE migration = %s", (paused, session.migration))
 
 
-def _oldest_seconds(session: LedgerSession, item_types: Sequence[str]) -> float:
-    """A log row or a mark has no time of its own: it came after the last moment at which a relay had seen them all."""
+def oldest_seconds(session: LedgerSession, item_types: Sequence[str]) -> float:
+    """For how long at most the oldest change has been undelivered; 0 where all is delivered.
+
+    A log row or a mark has no time of its own: it came after the last moment at which a relay had seen them all.
+    Raises StageError, SourceError.
+    """
     with session.snapshot(()) as connection:
         found = connection.execute(
             "SELECT extract(epoch FROM pg_catalog.clock_timestamp() - least("
