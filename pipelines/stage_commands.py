@@ -20,6 +20,7 @@ from pipelines.command import (
 from pipelines.errors import UsageError
 from pipelines.relay_commands import RELAY
 from pipelines.repair_commands import COMMAND as REPAIR
+from pipelines.retention_commands import PRUNE, RUNS
 from pipelines.sweep_commands import SWEEP
 
 if TYPE_CHECKING:
@@ -416,5 +417,7 @@ COMMANDS = (
     CAPTURE,
     RELAY,
     SWEEP,
+    RUNS,
+    PRUNE,
     Command("schema", "print the mapping's JSON Schema", _no_arguments, _schema),
 )

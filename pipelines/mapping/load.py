@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from pipelines.errors import MappingError
 from pipelines.mapping.model import Mapping
 from pipelines.mapping.model_problems import model_problems
-from pipelines.mapping.not_yet import not_yet_problems
 from pipelines.mapping.origin import Origin
 from pipelines.mapping.yaml_document import YamlDocument, read_yaml
 
@@ -41,12 +40,12 @@ def parse_mapping(text: str, where: str) -> Mapping:
 
 def _validated(document: YamlDocument, origin: Origin, problems: list[str]) -> Mapping:
     values: dict[str, Any] = document.value
-    found = [(path, message) for path, message in not_yet_problems(values)]
+    found = []
     mapping: Mapping | None = None
     try:
         mapping = Mapping.model_validate(values)
     except ValidationError as error:
-        found += model_problems(error, values)
+        found = model_problems(error, values)
     if problems or found or mapping is None:
         in_order = sorted(found, key=lambda problem: origin.line(problem[0]) or 0)
         raise MappingError(problems + [origin.problem(path, message) for path, message in in_order])

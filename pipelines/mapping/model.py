@@ -249,10 +249,12 @@ class Checks(Model):
 
 
 class Retention(Model):
-    """How many runs are kept. Not supported yet."""
+    """How many runs `crossover prune` keeps; all of a kind that is not named."""
 
-    snapshots: Positive | None = Field(default=None, description="Not supported yet.")
-    diffs: Positive | None = Field(default=None, description="Not supported yet.")
+    snapshots: Positive | None = Field(
+        default=None, description="So many snapshots are kept, the newest, with their records and dumps."
+    )
+    diffs: Positive | None = Field(default=None, description="So many diffs are kept, the newest, with their reports.")
 
 
 class Mapping(Model):
@@ -263,7 +265,7 @@ class Mapping(Model):
     target: Target = Field(description="Where the items go.")
     items: dict[PlainName, Item] = Field(min_length=1, description="The item types by name.")
     checks: Checks = Field(default=Checks(), description="When verification runs, and what it lets pass.")
-    retention: Retention | None = Field(default=None, description="Not supported yet: how many runs are kept.")
+    retention: Retention | None = Field(default=None, description="How many runs are kept.")
 
     _origin: Origin = PrivateAttr(default=Origin())
 

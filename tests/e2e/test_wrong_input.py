@@ -63,7 +63,7 @@ def test_bad_yaml(crossover: CommandLine) -> None:
         ("    from: notes\n", "    from: notes\n    exclude: [bodi]\n", "bodi"),
         ("NOTE#{note_id}", "NOTE#{body}#{note_id}", "esc"),
         ('"NOTE#{note_id}"', '"{done}"', "done"),
-        ("items:\n", "retention: {diffs: 5}\nitems:\n", "not supported yet"),
+        ("items:\n", "retention: {dumps: 5}\nitems:\n", "dumps"),
         ("    from: notes\n", "    from: notes\n    version: row_version\n", "no column `row_version`"),
     ],
     ids=[
@@ -71,7 +71,7 @@ def test_bad_yaml(crossover: CommandLine) -> None:
         "unknown column",
         "template that can collide",
         "key of a type that cannot be one",
-        "not yet",
+        "unknown key of retention",
         "unknown version column",
     ],
 )

@@ -103,7 +103,7 @@ def test_one_problem_with_its_line(rest: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("retention: {snapshots: 7}\n", "m.yaml:5: retention: not supported yet"),
+        ("retention: {snapshots: 0}\n", "m.yaml:5: retention.snapshots: `0` is too small"),
         ("checks: {lag_limit_seconds: -3}\n", "checks.lag_limit_seconds: `-3` is too small"),
         ("checks: {thresholds: {accepted: -3}}\n", "checks.thresholds.accepted: `-3` is too small"),
         ("checks: {coverage: 0}\n", "checks.coverage: `0`: `full` is wanted, or a share above 0 and up to 1"),

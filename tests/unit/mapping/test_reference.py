@@ -13,7 +13,6 @@ from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import Encoding
 from pipelines.mapping import model, target_model
 from pipelines.mapping.load import load_mapping, parse_mapping
-from pipelines.mapping.not_yet import NOT_YET
 
 pytestmark = pytest.mark.unit
 
@@ -66,11 +65,6 @@ def test_every_word_of_types_is_explained() -> None:
     explained = " ".join(words)
     for encoding in Encoding:
         assert encoding is Encoding.LIST or re.search(rf"\b{encoding}\b", explained)
-
-
-def test_what_is_not_supported_yet_is_said() -> None:
-    for path in NOT_YET:
-        assert re.search(rf"`{path[-1]}`[^\n]*not supported yet", REFERENCE), path
 
 
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", REFERENCE, re.DOTALL | re.MULTILINE)
