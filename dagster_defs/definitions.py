@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_defs.checks import migration_checks
 from dagster_defs.migrations import Broken, Found, find_migrations
 from dagster_defs.on_failure import failure_sensors
+from dagster_defs.relay_drain import drain_schedule, relay_drain
 from dagster_defs.resources import SparkResource
 from dagster_defs.stages import migration_assets
 from dagster_defs.step import group_of
@@ -37,14 +38,15 @@ def definitions_of(migrations: Sequence[Found | Broken]) -> dg.Definitions:
 def _migration(found: Found) -> dg.Definitions:
     name = found.mapping.migration
     assets = migration_assets(name, found.path)
+    drain = relay_drain(name, found.path)
     whole = whole_backfill(name, found.path)
     verify = _job(name, "verify", ["snapshot", "records", "dump", "diff", "report"], "compare both stores and report")
     return dg.Definitions(
         assets=assets,
         asset_checks=[migration_checks(found.mapping, found.path)],
-        jobs=[whole, verify],
+        jobs=[whole, verify, drain],
         sensors=failure_sensors(name, whole, verify),
-        schedules=_schedules(found, verify),
+        schedules=[*_schedules(found, verify), drain_schedule(drain)],
     )
 
 

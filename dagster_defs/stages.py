@@ -17,6 +17,9 @@ from pipelines.diff.again import Again
 from pipelines.dump import dump_tables
 from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
+from pipelines.monitoring.options import configured
+from pipelines.monitoring.sinks import open_sinks
+from pipelines.monitoring.verification import failure_told, verification_metrics
 from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import source_url
 
@@ -95,7 +98,9 @@ def migration_assets(migration: str, path: Path) -> list[dg.AssetsDefinition]:
         """One row is one key on which the two stores differ."""
         with failing_in_one_line():
             opened = Migration.open(path)
-            manifest = run_diff(opened, SparkFanOut(spark.session()), again=Again.where_known(opened))
+            with open_sinks(configured(), opened.mapping.migration) as sinks, failure_told(sinks):
+                manifest = run_diff(opened, SparkFanOut(spark.session()), again=Again.where_known(opened))
+                sinks.emit(verification_metrics(manifest.verdicts.model_dump(), manifest.consistent))
         return result(
             {
                 "run_id": manifest.id,

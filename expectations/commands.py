@@ -15,6 +15,7 @@ from pipelines.command import (
     add_sample_argument,
 )
 from pipelines.errors import UsageError
+from pipelines.monitoring.options import add_metrics_argument, metrics_of
 from pipelines.warehouse.place import Place
 
 
@@ -65,24 +66,28 @@ def _verify(arguments: argparse.Namespace) -> CommandResult:
     from expectations.report import write_report
     from pipelines.diff.sample import share_of
     from pipelines.migration import Migration
+    from pipelines.monitoring.sinks import open_sinks
+    from pipelines.monitoring.verification import failure_told, verification_metrics
     from pipelines.source.connect import source_url
     from pipelines.spark import session
     from pipelines.verify import verify
 
     sample = share_of(arguments.sample)
     migration = Migration.open(arguments.mapping)
-    url = source_url(migration.mapping)
-    with session() as spark:
-        result = verify(
-            migration,
-            url,
-            spark,
-            report=write_report,
-            sample=sample,
-            rcu=arguments.rcu,
-            judge_at_most=arguments.judge_at_most,
-        )
-    diff = result.diff
+    with open_sinks(metrics_of(arguments), migration.mapping.migration) as sinks, failure_told(sinks):
+        url = source_url(migration.mapping)
+        with session() as spark:
+            result = verify(
+                migration,
+                url,
+                spark,
+                report=write_report,
+                sample=sample,
+                rcu=arguments.rcu,
+                judge_at_most=arguments.judge_at_most,
+            )
+        diff = result.diff
+        sinks.emit(verification_metrics(diff.verdicts.model_dump(), diff.consistent))
     return CommandResult(
         {
             "run_id": diff.id,
@@ -112,6 +117,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     add_sample_argument(parser)
     add_rcu_argument(parser)
     add_judge_at_most_argument(parser)
+    add_metrics_argument(parser)
 
 
 report = Command("report", "write the report of a diff, and the page over all migrations", _report_arguments, _report)

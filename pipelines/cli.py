@@ -20,13 +20,9 @@ from typing import NoReturn
 from pipelines.command import ENTRY_POINTS, Command, CommandResult, Exit
 from pipelines.errors import CrossoverError, UsageError
 from pipelines.lifeline import terminate_cleanly
-from pipelines.settings import optional
-
-LOG = "CROSSOVER_LOG"
+from pipelines.logs import redacted, say, start_logging
 
 _COLLECT_AFTER = 50_000  # objects; those that imports make stay, and need not be looked through again and again
-
-_OUR_LOGGERS = ("crossover", "pipelines")
 
 log = logging.getLogger("crossover")
 
@@ -42,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns the exit status; prints, never raises."""
     as_json = "--json" in arguments
     try:
-        _start_logging()
+        start_logging()
         parsed = build_parser(next(iter(arguments), "")).parse_args(arguments)
         result: CommandResult = parsed.command.run(parsed)
     except CrossoverError as error:
@@ -93,18 +89,6 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see `{self.prog} --help`)")
 
 
-def _start_logging() -> None:
-    """Our own loggers at CROSSOVER_LOG's level. Others never below WARNING: they log credentials and whole items."""
-    name = optional(LOG) or "WARNING"
-    level = logging.getLevelNamesMapping().get(name.upper())
-    if level is None:
-        raise UsageError(f"{LOG}={name}: no such level; use DEBUG, INFO, WARNING or ERROR")
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # a traceback for each call to a Java that is gone
-    for ours in _OUR_LOGGERS:
-        logging.getLogger(ours).setLevel(level)
-
-
 def _trail(error: BaseException | None) -> Iterator[str]:
     """Where an error and its causes came from, without their messages: those can quote values."""
     while error is not None:
@@ -122,10 +106,11 @@ def _print(text: str) -> bool:
     return True
 
 
-def _fail(code: str, message: str, status: Exit, as_json: bool) -> int:
+def _fail(code: str, said: str, status: Exit, as_json: bool) -> int:
+    message = redacted(said)
     if as_json:
         _print(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))
-    print(f"crossover: {message}", file=sys.stderr)
+    say(message, logging.ERROR)
     return status
 
 

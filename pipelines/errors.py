@@ -7,7 +7,8 @@
     ├── TargetError           the DynamoDB endpoint refused, is away, or a table is not what the mapping says
     ├── WarehouseError        the warehouse cannot be read or written, or holds something newer or half-written
     ├── StageError            a stage cannot start or go on: wrong order, mixed mappings, a run already under way
-    └── AccountsError         counts that must balance do not
+    ├── AccountsError         counts that must balance do not
+    └── MonitoringError       CloudWatch or SNS refused, or is away
 
 Messages say what happened, where, and what to do; they never carry a secret or a sensitive value.
 """
@@ -56,3 +57,7 @@ class StageError(CrossoverError):
 
 class AccountsError(CrossoverError):
     code = "accounts"
+
+
+class MonitoringError(CrossoverError):
+    code = "monitoring"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.logs import about, hide_attributes
 from pipelines.mapping.load import load_mapping
-from pipelines.mapping.model import Mapping
+from pipelines.mapping.model import Mapping, bodies
 from pipelines.settings import warehouse_address
 from pipelines.warehouse.layout import MigrationFolder
 from pipelines.warehouse.place import Place
@@ -26,6 +27,8 @@ class Migration:
         Raises MappingError, UsageError or WarehouseError.
         """
         mapping = load_mapping(path)
+        about(migration=mapping.migration)
+        hide_attributes(name.rpartition(".")[2] for body in bodies(mapping) for name in body.sensitive)
         return cls(
             mapping=mapping,
             mapping_hash=mapping.meaning_hash(),

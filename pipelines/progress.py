@@ -7,11 +7,12 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from pipelines.logs import say
+
 
 def tell(line: str) -> None:
     """Says one thing that the user should know, on stderr, terminal or not."""
-    sys.stderr.write(f"crossover: {line}\n")
-    sys.stderr.flush()
+    say(line)
 
 
 def rewrite_line(text: str, stream: TextIO | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
 from pipelines.errors import UsageError
+from pipelines.monitoring.options import add_metrics_argument
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -49,6 +50,8 @@ def _relay_arguments(parser: argparse.ArgumentParser) -> None:
         help="the longest pause between two looks at the ledger; 1 unless given",
     )
 
+    add_metrics_argument(parser)
+
 
 def _positive(text: str) -> float:
     try:
@@ -69,7 +72,7 @@ def _relay(arguments: argparse.Namespace) -> CommandResult:
     migration = Migration.open(arguments.mapping)
     url = source_url(migration.mapping)
     if arguments.drain:
-        return _drain(migration, url, arguments.lease_seconds)
+        return _drain(migration, url, arguments)
     if arguments.status:
         return _status(migration, url)
     if arguments.pause or arguments.resume:
@@ -80,14 +83,23 @@ def _relay(arguments: argparse.Namespace) -> CommandResult:
 
 
 def _serve(migration: Migration, url: str, arguments: argparse.Namespace) -> CommandResult:
+    from pipelines.monitoring.options import metrics_of
+    from pipelines.monitoring.relay import relay_metrics
+    from pipelines.monitoring.sinks import open_sinks
     from pipelines.relay.serve import Options, serve, stopped_by_signals
 
-    options = Options(arguments.lease_seconds, arguments.idle_seconds)
-    with stopped_by_signals() as stop:
-        tally = serve(migration, url, options, stop, _say)
-    name, total = migration.mapping.migration, tally.total()
-    document: dict[str, JsonValue] = {"migration": name, "counts": dict(total), "marks": tally.marks}
-    return CommandResult(document, [f"relay of {name}: stopped; {_counted(total)}; {tally.marks:,} marks expanded"])
+    options, name = Options(arguments.lease_seconds, arguments.idle_seconds), migration.mapping.migration
+    with open_sinks(metrics_of(arguments), name) as sinks, stopped_by_signals() as stop:
+
+        def report(report: Report) -> None:
+            _say(report)
+            if report.health is not None:
+                sinks.emit(relay_metrics(report.health, *report.tally.since_last()))
+
+        tally = serve(migration, url, options, stop, report)
+    document: dict[str, JsonValue] = {"migration": name, "counts": dict(tally.counts), "marks": tally.marks}
+    told = f"{_counted(tally.counts)}; {tally.marks:,} marks expanded"
+    return CommandResult(document, [f"relay of {name}: stopped; {told}"])
 
 
 def _say(report: Report) -> None:
@@ -96,7 +108,7 @@ def _say(report: Report) -> None:
     if report.health is None:
         tell(f"relay: {report.problem}; it goes on when that has passed")
         return
-    health, settled = report.health, report.tally.total()["settled"]
+    health, settled = report.health, report.tally.counts["settled"]
     paused = "; paused" if health.paused else ""
     tell(
         f"relay: {settled:,} items delivered so far, {health.undelivered:,} undelivered, "
@@ -104,19 +116,27 @@ def _say(report: Report) -> None:
     )
 
 
-def _drain(migration: Migration, url: str, lease_seconds: float) -> CommandResult:
+def _drain(migration: Migration, url: str, arguments: argparse.Namespace) -> CommandResult:
     from pipelines.deliver.drain import Drain
     from pipelines.deliver.opened import opened_deliverer, opened_ledger
+    from pipelines.monitoring.options import metrics_of
+    from pipelines.monitoring.relay import relay_metrics
+    from pipelines.monitoring.sinks import open_sinks
     from pipelines.progress import Progress
-    from pipelines.source.ledger.health import is_paused
+    from pipelines.source.ledger.health import is_paused, read_health
     from pipelines.source.ledger.undelivered import backlog
 
-    with opened_ledger(migration, url) as ledger, opened_deliverer(migration, ledger, lease_seconds) as deliverer:
+    with (
+        open_sinks(metrics_of(arguments), migration.mapping.migration) as sinks,
+        opened_ledger(migration, url) as ledger,
+        opened_deliverer(migration, ledger, arguments.lease_seconds) as deliverer,
+    ):
         if is_paused(ledger.session):
             raise UsageError(f"relay of {migration.mapping.migration}: it is paused; run it with --resume first")
         waiting = sum(one.undelivered for one in backlog(ledger.session, ledger.item_types))
         with Progress("relay", waiting or None, "items") as progress:
             drained = Drain(deliverer, ledger.item_types, progress).run()
+        sinks.emit(relay_metrics(read_health(ledger.session, ledger.item_types), drained.counts, None))
     return _drained_result(migration, drained)
 
 

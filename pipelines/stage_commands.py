@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pipelines.alarms_commands import COMMAND as ALARMS
 from pipelines.capture_commands import COMMAND as CAPTURE
 from pipelines.command import (
     Command,
@@ -18,6 +19,7 @@ from pipelines.command import (
     add_sample_argument,
 )
 from pipelines.errors import UsageError
+from pipelines.permissions_commands import COMMAND as PERMISSIONS
 from pipelines.relay_commands import RELAY
 from pipelines.repair_commands import COMMAND as REPAIR
 from pipelines.retention_commands import PRUNE, RUNS
@@ -419,5 +421,7 @@ COMMANDS = (
     SWEEP,
     RUNS,
     PRUNE,
+    PERMISSIONS,
+    ALARMS,
     Command("schema", "print the mapping's JSON Schema", _no_arguments, _schema),
 )

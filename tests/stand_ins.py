@@ -44,7 +44,7 @@ class Ministack:
     url: str
 
     def reset(self) -> None:
-        """Forgets all tables."""
+        """Forgets all tables, and what else it keeps."""
         _ask(urllib.request.Request(f"{self.url}/_ministack/reset", method="POST"))
 
 
@@ -60,7 +60,7 @@ def ministack(folder: Path) -> Iterator[Ministack]:
             folder,
             {
                 "GATEWAY_PORT": str(port),
-                "SERVICES": "dynamodb",
+                "SERVICES": "dynamodb,logs,monitoring,s3,sns",
                 "IOT_MTLS_ENABLED": "0",
                 "SFTP_ENABLED": "0",
                 "DOCKER_HOST": f"unix://{folder}/none",  # it would look for containers of this machine

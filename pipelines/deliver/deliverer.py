@@ -9,8 +9,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from pipelines.deliver.outcome import Delivered, Result
+from pipelines.deliver.outcome import Delivered
 from pipelines.deliver.reading import Reading, read
 from pipelines.deliver.settle import Judged, Tried, follow_up, judged, receipt, result
 from pipelines.deliver.writes import Wanted, writes
@@ -39,7 +40,9 @@ class Deliverer:
         writer: ChainWriter,
         lease_seconds: float = LEASE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        unless_paused: bool = False,
     ) -> None:
+        """`unless_paused`: `deliver` raises StageError while deliveries are paused."""
         if not 0 < lease_seconds <= LONGEST_LEASE_SECONDS:
             raise UsageError(f"a lease of {lease_seconds:g} seconds: give 0 to {LONGEST_LEASE_SECONDS:g}")
         self.session = session
@@ -47,6 +50,7 @@ class Deliverer:
         self.lease = Lease(secrets.token_hex(8), lease_seconds)
         self._writer = writer
         self._clock = clock
+        self._unless_paused = unless_paused
 
     def deliver(
         self, item_type: str, source_keys: Sequence[str], undelivered_only: bool = False, on_put: OnPut | None = None
@@ -59,9 +63,12 @@ class Deliverer:
         """
         item = self.plan.item(item_type)
         deadline = self._clock() + self.lease.seconds  # before the database's own begins
-        claimed = claim(self.session, item, source_keys, self.lease, undelivered_only) if source_keys else []
-        results = self._deliver_claimed(item, claimed, deadline, on_put)
-        return Delivered(results, tuple(sorted(set(source_keys) - set(claimed))))
+        claimed = self._claim(item, source_keys, undelivered_only) if source_keys else []
+        busy = tuple(sorted(set(source_keys) - set(claimed)))
+        return replace(self._deliver_claimed(item, claimed, deadline, on_put), busy=busy)
+
+    def _claim(self, item: ItemPlan, source_keys: Sequence[str], undelivered_only: bool) -> list[str]:
+        return claim(self.session, item, source_keys, self.lease, undelivered_only, self._unless_paused)
 
     def deliver_due(self, item_types: Sequence[str], most: int) -> dict[str, Delivered]:
         """Those that have been due for longest, at most so many in all; by item type. Raises as `deliver`."""
@@ -69,14 +76,14 @@ class Deliverer:
         items = [self.plan.item(item_type) for item_type in item_types]
         claimed = claim_due(self.session, items, self.lease, most)
         return {
-            item.name: Delivered(self._deliver_claimed(item, claimed[item.name], deadline, None))
+            item.name: self._deliver_claimed(item, claimed[item.name], deadline, None)
             for item in items
             if item.name in claimed
         }
 
     def _deliver_claimed(
         self, item: ItemPlan, claimed: Sequence[str], deadline: float, on_put: OnPut | None
-    ) -> tuple[Result, ...]:
+    ) -> Delivered:
         readings = read(self.session, item, claimed) if claimed else []
         tried = self._send([(reading, writes(item, reading)) for reading in readings], deadline, on_put)
         return self._end(item, readings, tried)
@@ -98,9 +105,7 @@ class Deliverer:
             for (reading, several), answered_of in zip(wanted, answers, strict=True)
         }
 
-    def _end(
-        self, item: ItemPlan, readings: Sequence[Reading], tried: Mapping[str, Sequence[Tried]]
-    ) -> tuple[Result, ...]:
+    def _end(self, item: ItemPlan, readings: Sequence[Reading], tried: Mapping[str, Sequence[Tried]]) -> Delivered:
         judgements = judged(self.session, self.plan, item, [one for several in tried.values() for one in several])
         follow_up(self.session, item, judgements)
         of: dict[str, list[Judged]] = {reading.source_key: [] for reading in readings}
@@ -110,5 +115,6 @@ class Deliverer:
         receipts = [
             receipt(reading, of[reading.source_key], found) for reading, found in zip(readings, results, strict=True)
         ]
-        mark_delivered(self.session, item.name, receipts, self.lease.holder)
-        return tuple(results)
+        waited = mark_delivered(self.session, item.name, receipts, self.lease.holder)
+        settled = tuple(waited[one.source_key] for one in results if one.settled and one.source_key in waited)
+        return Delivered(tuple(results), waited_seconds=settled)

@@ -7,6 +7,7 @@ it again.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections import Counter
@@ -17,11 +18,12 @@ from itertools import groupby
 from pipelines.deliver.deliverer import Deliverer
 from pipelines.deliver.outcome import Result
 from pipelines.deliver.reading import all_tables
-from pipelines.errors import TargetError
+from pipelines.errors import SourceError, StageError, TargetError
 from pipelines.progress import Progress
 from pipelines.source.ledger.compaction import compact
 from pipelines.source.ledger.mark_delivered import MOST_TRIES
 from pipelines.source.ledger.marks import expand_marks
+from pipelines.source.ledger.relays import beat, end_relay
 from pipelines.source.ledger.undelivered import Undelivered, open_mark_count, undelivered_after
 from pipelines.target.judge import Verdict
 
@@ -29,6 +31,7 @@ BATCH = 100
 _PAGE = 5_000
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
 _UNHEARD_BATCHES = 8  # in a row, in which nothing was understood
+_TELL_SECONDS = 5.0
 
 _Key = tuple[str, str]
 
@@ -86,9 +89,17 @@ class Drain:
         self._pause = pause
         self._random = random.Random()  # noqa: S311 - spreads drains, guards nothing
         self._tally = _Tally()
+        self._told_at = float("-inf")
 
     def run(self) -> Drained:
         """Raises TargetError where DynamoDB cannot be understood any more, StageError, SourceError."""
+        try:
+            return self._run()
+        finally:
+            with contextlib.suppress(StageError, SourceError):
+                end_relay(self._deliverer.session, self._deliverer.lease.holder)
+
+    def _run(self) -> Drained:
         in_vain = 0
         while True:
             self._gather()
@@ -101,12 +112,15 @@ class Drain:
                 self._pause(self._random.uniform(longest / 2, longest))
 
     def _gather(self) -> None:
-        """Marks become log rows, log rows become item rows."""
-        session = self._deliverer.session
+        """Marks become log rows, log rows become item rows; and the ledger says when that was so."""
+        session, began = self._deliverer.session, time.monotonic()
         while expanded := self._expand():
             self._tally.marks += expanded
         while compact(session.connection, session.migration).rows:
             pass
+        if began >= self._told_at + _TELL_SECONDS:
+            beat(session, self._deliverer.lease.holder, time.monotonic() - began)
+            self._told_at = began
 
     def _expand(self) -> int:
         plan = self._deliverer.plan

@@ -41,10 +41,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Delivered:
-    """`busy`: source keys that another relay has claimed."""
+    """`busy`: source keys that another relay has claimed. `waited_seconds`: for how long each item that is settled had
+    been undelivered, where that is known."""
 
     results: tuple[Result, ...] = ()
     busy: tuple[str, ...] = ()
+    waited_seconds: tuple[float, ...] = ()
 
     def counts(self) -> Counter[str]:
         """Of writes by verdict; of items `settled`, `unsettled`, `rejected` and `busy`."""

@@ -62,11 +62,12 @@ def serve(
                 begun = True
 
                 def report() -> None:
-                    say(Report(tally, read_health(ledger.session, ledger.item_types)))
+                    say(Report(tally, read_health(ledger.session, ledger.item_types, by_due=True)))
                     pace.worked(more=True)
 
                 every = _Every(options.report_seconds, report)
                 Relay(deliverer, ledger.item_types, tally, stop, every, options.idle_seconds).run()
+                report()  # what has come since the last one
         except (SourceError, TargetError) as error:
             if not begun:
                 raise

@@ -78,8 +78,8 @@ class Relay:
         while not self._stop.is_set() and time.monotonic() < self._beat_at + _BEAT_SECONDS:
             most = _PROBE if self._pace.is_silenced else BATCH
             delivered = self._deliverer.deliver_due(self._item_types, most)
-            for item_type, one in delivered.items():
-                self._tally.add(item_type, one)
+            for one in delivered.values():
+                self._tally.add(one)
             if not self._goes_on(list(delivered.values()), most):
                 return
 

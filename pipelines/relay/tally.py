@@ -1,23 +1,30 @@
-"""What a relay has done since it began: for its log, its metrics and its end."""
+"""What a relay has done: for its log, its metrics and its end."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
 
 from pipelines.deliver.outcome import Delivered
+from pipelines.monitoring.latencies import Latencies
+from pipelines.monitoring.metric import Distribution
 
 
-@dataclass
 class Tally:
-    """Of one relay. `counts`: by item type, as `Delivered.counts`; `marks`: how many were expanded; `seconds`: how long
-    each item that was delivered had to wait for it since it was seen undelivered."""
+    """Of one relay, through all its connections. `counts`: as `Delivered.counts`; `marks`: how many were expanded."""
 
-    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    marks: int = 0
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.marks = 0
+        self._told: Counter[str] = Counter()
+        self._latencies = Latencies()
 
-    def add(self, item_type: str, delivered: Delivered) -> None:
-        self.counts[item_type].update(delivered.counts())
+    def add(self, delivered: Delivered) -> None:
+        self.counts.update(delivered.counts())
+        for seconds in delivered.waited_seconds:
+            self._latencies.add(seconds)
 
-    def total(self) -> Counter[str]:
-        return sum(self.counts.values(), Counter[str]())
+    def since_last(self) -> tuple[Counter[str], Distribution | None]:
+        """The counts, and how long items had waited to be delivered, since this was asked for the last time."""
+        new = self.counts - self._told
+        self._told = Counter(self.counts)
+        return new, self._latencies.take()

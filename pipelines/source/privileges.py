@@ -5,7 +5,7 @@ PostgreSQL, "Access Privilege Inquiry Functions". What a view or a foreign table
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -37,8 +37,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relname = %(table)s
 """
 
-_SELECT, _USAGE = sql.SQL("SELECT"), sql.SQL("USAGE")
-_TABLE, _SCHEMA = sql.SQL("TABLE"), sql.SQL("SCHEMA")
+SELECT, USAGE = sql.SQL("SELECT"), sql.SQL("USAGE")
+TABLE, SCHEMA = sql.SQL("TABLE"), sql.SQL("SCHEMA")
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,25 @@ def _problems(connection: Connection[TupleRow], role: str, table: Table, columns
     if rights is None:
         return
     if not rights.usage:
-        yield f"schema {ref.schema_name}: {_grant(_USAGE, _SCHEMA, sql.Identifier(ref.schema_name), role)}"
-    by_ctid = rights.large and table.relation is Relation.TABLE and connection.info.server_version >= TID_RANGE_SCANS
+        yield f"schema {ref.schema_name}: {grant(USAGE, SCHEMA, sql.Identifier(ref.schema_name), role)}"
+    by_ctid = reads_by_ctid(table, connection.info.server_version, large=rights.large)
     if rights.refused and rights.some and not by_ctid:
         names = ", ".join(rights.refused)
-        wanted = sql.SQL("SELECT ({})").format(sql.SQL(", ").join(map(sql.Identifier, rights.refused)))
-        yield f"{ref}, columns {names}: {_grant(wanted, _TABLE, _name(ref), role)}"
+        yield f"{ref}, columns {names}: {grant(select_of(rights.refused), TABLE, _name(ref), role)}"
     elif rights.refused:
-        yield f"{ref}: {_grant(_SELECT, _TABLE, _name(ref), role)}"
+        yield f"{ref}: {grant(SELECT, TABLE, _name(ref), role)}"
     elif by_ctid and not rights.whole:
         yield (
             f"{ref}: a table of this size is read by ctid, for which rights to single columns do not suffice: "
-            f"{_grant(_SELECT, _TABLE, _name(ref), role)}"
+            f"{grant(SELECT, TABLE, _name(ref), role)}"
         )
     if rights.policy:
-        bypass = sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(role)).as_string(None)
-        yield f"{ref}: row-level security hides rows from it: {bypass}"
+        yield f"{ref}: row-level security hides rows from it: {bypass_policies(role)}"
+
+
+def reads_by_ctid(table: Table, server_version: int, *, large: bool) -> bool:
+    """Whether a snapshot reads it in ranges of its pages, for which PostgreSQL wants SELECT on all of it."""
+    return large and table.relation is Relation.TABLE and server_version >= TID_RANGE_SCANS
 
 
 def _rights(connection: Connection[TupleRow], table: Table, columns: tuple[str, ...]) -> _Rights | None:
@@ -114,5 +117,14 @@ def _name(ref: TableRef) -> sql.Identifier:
     return sql.Identifier(ref.schema_name, ref.table)
 
 
-def _grant(what: sql.Composable, kind: sql.SQL, name: sql.Identifier, role: str) -> str:
+def grant(what: sql.Composable, kind: sql.SQL, name: sql.Identifier, role: str) -> str:
+    """`GRANT SELECT ON TABLE "public"."orders" TO "reader"`"""
     return sql.SQL("GRANT {} ON {} {} TO {}").format(what, kind, name, sql.Identifier(role)).as_string(None)
+
+
+def select_of(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL("SELECT ({})").format(sql.SQL(", ").join(map(sql.Identifier, columns)))
+
+
+def bypass_policies(role: str) -> str:
+    return sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(role)).as_string(None)

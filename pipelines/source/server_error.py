@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from psycopg import errors
+import re
+
+from psycopg import Error, errors
 
 from pipelines.source.session_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT, session_limits
 
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK = "40P01"
+
+_DENIED = re.compile(r"permission denied for (database|schema|table|view|function) \S+")
 
 
 def describe(sqlstate: str | None) -> str:
@@ -16,7 +20,10 @@ def describe(sqlstate: str | None) -> str:
         case None | "57P01" | "57P02" | "57P03":
             return "the connection was lost"
         case "42501":
-            return "permission denied: GRANT USAGE on the schema and SELECT (and BYPASSRLS where rows have a policy)"
+            return (
+                "permission denied: `crossover permissions` prints the GRANTs that its role needs "
+                "(and BYPASSRLS where rows have a policy)"
+            )
         case "55P03":
             return (
                 "a lock could not be had in time: another session changes or truncates it; "
@@ -47,6 +54,13 @@ def describe(sqlstate: str | None) -> str:
         return f"PostgreSQL's error {sqlstate} ({errors.lookup(sqlstate).__name__})"
     except KeyError:
         return f"PostgreSQL's error {sqlstate}"
+
+
+def described(error: Error) -> str:
+    """`describe`, and what was denied where that is it: the server says so by a name, and with no value."""
+    told = _DENIED.fullmatch(error.diag.message_primary or "")
+    words = describe(error.sqlstate)
+    return words if told is None else words.replace("permission denied", told[0], 1)
 
 
 def _limit() -> str:

@@ -20,7 +20,7 @@ from psycopg.rows import TupleRow
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import TableRef
 from pipelines.source.ledger.steps import PAUSE_SECONDS, TRY_MILLISECONDS
-from pipelines.source.server_error import describe
+from pipelines.source.server_error import described
 from pipelines.source.session_limits import session_limits
 
 
@@ -54,7 +54,7 @@ class SourceSession:
             with self._at(level), self._locking(tables):
                 yield self.connection
         except psycopg.Error as error:
-            failed = describe(error.sqlstate)
+            failed = described(error)
         if failed is not None:
             raise SourceError(f"{self._what}: {failed}; run it again to go on")
 

@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any
 
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, NoCredentialsError, SSLError
 
 from pipelines.aws import aws_session
@@ -65,15 +66,22 @@ class Refusal:
 class Wire:
     """Shared by the threads of one process; a context manager that closes its connections."""
 
-    def __init__(self, address: Address, connections: int, read_timeout_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: Address,
+        connections: int,
+        read_timeout_seconds: float = 30.0,
+        credentials: Credentials | None = None,
+    ) -> None:
         """`connections`: so many are kept. `read_timeout_seconds`: from sending to the answer's last byte.
+        `credentials`: a client's; without them those of AWS's settings.
 
         Raises UsageError or TargetError where the profile or the credentials are missing.
         """
         self.endpoint = address.url
         session = aws_session()
         try:
-            credentials = session.get_credentials()
+            credentials = credentials or session.get_credentials()
             if credentials is None:
                 raise NoCredentialsError
         except BotoCoreError as error:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from pipelines.logs import speaking_of
 from pipelines.warehouse.hold import Hold, holding, rename_hold
 from pipelines.warehouse.local_lock import LocalLock
 from pipelines.warehouse.lock_owner import Owner
@@ -46,7 +47,7 @@ def stage_lock(migration_root: Place, stage: str, run_id: str) -> Iterator[Stage
     beat = threading.Thread(target=_heartbeat, args=(lock, stop), daemon=True, name=f"{stage}-lock-heartbeat")
     beat.start()
     try:
-        with holding(Hold(_place(folder, stage), owner, stage)):
+        with holding(Hold(_place(folder, stage), owner, stage)), speaking_of(stage=stage, run_id=run_id):
             yield StageLock(lock)
     finally:
         stop.set()

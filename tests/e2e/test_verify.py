@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ WRONG = ("mismatch", "missing", "stale", "extra", "ahead", "foreign", "unmapped"
 
 def test_verify_tells_consistent_stores_from_others(crossover: CommandLine, database_url: str) -> None:
     mapping = fill(database_url, crossover.folder, orders=80)
-    nothing = crossover("verify", mapping, "--json")
+    metrics = crossover.folder / "metrics.log"
+    nothing = crossover("verify", mapping, "--json", "--metrics", f"emf:{metrics}")
     assert nothing.status == 2
     assert "crossover tables" in nothing.document["error"]["message"]
+    assert emitted(metrics) == {"Migration": "small", "VerificationFailed": 1}
 
     assert crossover("tables", mapping).status == 0
     empty = crossover("verify", mapping)
@@ -43,8 +46,9 @@ def test_verify_tells_consistent_stores_from_others(crossover: CommandLine, data
     assert "<html" in Path(first.document["report"]).read_text(encoding="utf-8")
 
     spoilt = spoil()
-    second = crossover("verify", mapping, "--json")
+    second = crossover("verify", mapping, "--json", "--metrics", f"emf:{metrics}")
     assert second.status == 1, second.err
+    assert emitted(metrics) == {"Migration": "small", "Consistent": 0, "VerificationFailed": 0}
     assert second.document["consistent"] is False
     assert second.document["run_id"] != first.document["run_id"]
     assert {name: second.document[name] for name in WRONG if second.document[name]} == spoilt
@@ -54,3 +58,9 @@ def test_verify_tells_consistent_stores_from_others(crossover: CommandLine, data
     assert all(
         (warehouse / "small" / stage).is_dir() for stage in ("snapshots", "records", "dumps", "diffs", "reports")
     )
+
+
+def emitted(metrics: Path) -> dict[str, object]:
+    """The last line: of the verification as a whole."""
+    line = json.loads(metrics.read_text().splitlines()[-1])
+    return {name: value for name, value in line.items() if name != "_aws"}

@@ -147,8 +147,10 @@ RULES_TAKEN_OUT = {
     "truncate_beside_a_reading": _replaced(reading, "tables_of", lambda item: []),
     "reinstall": _replaced(capture, "read_epoch", lambda folder: 0),
     "two_rows_holding_one_key_over_time": _replaced(judge_module, "_of_another", _tombstones_of_others_supersede),
-    "mapping_upgrade": _replaced(LedgerSession, "_require_unchanged", lambda session, lock: None),
-    "mapping_upgrade_between_read_and_mark": _replaced(LedgerSession, "_require_unchanged", lambda session, lock: None),
+    "mapping_upgrade": _replaced(LedgerSession, "_require_unchanged", lambda session, lock, unless_paused=False: None),
+    "mapping_upgrade_between_read_and_mark": _replaced(
+        LedgerSession, "_require_unchanged", lambda session, lock, unless_paused=False: None
+    ),
     "replica_role": _statements(
         EACH_TRIGGER.format(like="", statement="ALTER TABLE %2$s ENABLE TRIGGER %1$I"),
     ),

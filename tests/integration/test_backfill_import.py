@@ -1,6 +1,7 @@
 """The stage `backfill`, mode import: DynamoDB makes the tables of objects in S3, whatever interrupts us or it.
 
-Most tests run against `tests.import_endpoint`, which imports as AWS does; moto's own import has its test, too.
+Most tests run against `tests.import_endpoint`, which imports as AWS does; the imports of moto and ministack have
+theirs, too.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bucket(dynamodb_environment: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", dynamodb_environment)
+    """An endpoint imports from its own S3, and logs to its own CloudWatch."""
+    for service in ("S3", "CLOUDWATCH_LOGS"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", dynamodb_environment)
     boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return BUCKET
 
@@ -114,6 +117,14 @@ def endpoint(bucket: str, dynamodb_environment: str, monkeypatch: pytest.MonkeyP
 def backfill(migration: Migration, *, fan_out: Any = in_process, **options: Any) -> BackfillManifest:
     importing = options.pop("importing", None)
     return run_backfill(migration, fan_out, mode="import", importing=importing or ImportOptions(S3), **options)
+
+
+def run_and_kill(warehouse: Path, point: str, count: int, moment: str) -> None:
+    """A process of its own, that ends at the point of `CHILD` so named, in its call of that number from 0."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", CHILD, str(warehouse), point, str(count), moment, S3]
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
 
 
 def objects(prefix: str = "some/where/") -> dict[str, bytes]:
@@ -177,6 +188,31 @@ def test_motos_own_import(migration: Migration) -> None:
     keep(migration, "s1", rows)
     assert backfill(migration).written == 400
     assert_imported(rows)
+
+
+@pytest.mark.endpoints("ministack")
+@pytest.mark.parametrize("killed_at", [None, ("start", 1)])
+def test_ministacks_own_import(
+    migration: Migration, rows: Any, warehouse: Path, killed_at: tuple[str, int] | None
+) -> None:
+    """Asked for once, though the answer may be lost."""
+    if killed_at is not None:
+        run_and_kill(warehouse, *killed_at, "after")
+    assert backfill(migration).written == 400
+    assert_imported(rows)
+    assert len(boto3.client("dynamodb").list_imports()["ImportSummaryList"]) == 2
+    assert objects() == {}
+
+
+@pytest.mark.endpoints("ministack")
+def test_an_item_that_ministacks_import_refuses(migration: Migration) -> None:
+    rows = records(30, 10)
+    of_another_type = rows[7]["item"].replace("{", '{"g":{"N":"1"},', 1)
+    keep(migration, "s1", [*rows[:7], rows[7] | {"item": of_another_type}, *rows[8:]])
+    with pytest.raises(TargetError, match="29 of 30 items were imported, 1 refused"):
+        backfill(migration, run_id="first")
+    listed = pq.read_table(on_disk(migration.folder.backfill("first")) / "failed" / "import.parquet").to_pylist()
+    assert [one["key"] for one in listed] == [rows[7]["key"]]
 
 
 @pytest.mark.parametrize(("compression", "ending"), [("gzip", ".json.gz"), ("zstd", ".json.zst")])
@@ -356,10 +392,7 @@ MORE_KILLS = [
 def test_a_killed_run_ends_with_the_same_result(
     migration: Migration, rows: Any, warehouse: Path, endpoint: ImportEndpoint, point: str, count: int, moment: str
 ) -> None:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", CHILD, str(warehouse), point, str(count), moment, S3]
-    killed = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run_and_kill(warehouse, point, count, moment)
     written: list[int] = []
 
     def noting(tasks: Sequence[Any], work: Callable[[Any], Any], **options: Any) -> list[Any]:
@@ -381,9 +414,7 @@ def test_an_import_that_ended_while_nobody_looked(
     migration: Migration, rows: Any, warehouse: Path, endpoint: ImportEndpoint
 ) -> None:
     """Its answer was lost, and the table is there by then: the token alone would be refused."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", CHILD, str(warehouse), "start", "1", "after", S3]
-    assert subprocess.run(command, env=environment, capture_output=True).returncode == -signal.SIGKILL
+    run_and_kill(warehouse, "start", 1, "after")
     for one in endpoint.imports:
         one.looks_left = 0
         endpoint.describe_import({"ImportArn": one.arn})

@@ -74,7 +74,7 @@ def test_every_asset_says_what_one_row_is(folder: Path) -> None:
 
 
 def test_the_schedule_is_the_mappings(folder: Path) -> None:
-    (schedule,) = definitions_of(find_migrations(folder)).schedules or []
+    schedule, _ = definitions_of(find_migrations(folder)).schedules or []
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Europe/Zurich")
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
@@ -125,7 +125,9 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("notes", "spark")
 @pytest.mark.filterwarnings("default")  # Great Expectations' own
-def test_backfill_verify_and_the_verdict(folder: Path, told: Path) -> None:
+def test_backfill_verify_and_the_verdict(folder: Path, told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = folder / "metrics.log"
+    monkeypatch.setenv("CROSSOVER_METRICS", f"emf:{metrics}")
     _, unequal = sensors_of(folder)
     definitions = definitions_of(find_migrations(folder))
     with dg.DagsterInstance.ephemeral() as instance:
@@ -152,6 +154,8 @@ def test_backfill_verify_and_the_verdict(folder: Path, told: Path) -> None:
         page = str(check.metadata["report"].value)
         assert "Not consistent" in Path(page.removeprefix("file://")).read_text()
         assert numbers(second, "diff")["missing"] == 1
+        emitted = [json.loads(line) for line in metrics.read_text().splitlines()]
+        assert [line["Consistent"] for line in emitted if "Consistent" in line] == [1, 0]
         unequal(sensor_context(instance, second))
         assert json.loads(told.read_text()) == {
             "event": "inconsistent",

@@ -302,13 +302,23 @@ def test_nothing_is_delivered_before_capture_is_on_or_under_another_mapping(shop
     assert stored("orders") == {}
 
 
-def test_an_earlier_crossovers_ledger_is_a_gap_that_an_upgrade_mends(shop: Delivering) -> None:
-    shop.run(
-        "INSERT INTO orders VALUES (1, 1)",
-        "ALTER TABLE crossover.item DROP COLUMN lease_holder",
-        "ALTER TABLE crossover.control DROP COLUMN sweeps",
-        "DROP TABLE crossover.backfill",
-    )
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        (
+            "ALTER TABLE crossover.item DROP COLUMN lease_holder",
+            "ALTER TABLE crossover.control DROP COLUMN sweeps",
+            "DROP TABLE crossover.backfill",
+        ),
+        ("DROP TABLE crossover.relay", "ALTER TABLE crossover.item DROP COLUMN due, DROP COLUMN since"),
+        ("DROP FUNCTION crossover.followed(text, text, text)",),
+    ],
+    ids=["without sweeps", "without relays", "without followers"],
+)
+def test_an_earlier_crossovers_ledger_is_a_gap_that_an_upgrade_mends(
+    shop: Delivering, earlier: tuple[str, ...]
+) -> None:
+    shop.run("INSERT INTO orders VALUES (1, 1)", *earlier)
     assert [gap.where for gap in shop.shop.status().gaps] == ["schema crossover"]
     with pytest.raises(StageError, match=r"an earlier Crossover's ledger; run `crossover capture … upgrade`"):
         shop.drain()

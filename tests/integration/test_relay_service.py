@@ -23,6 +23,8 @@ from pipelines.errors import StageError
 from pipelines.relay import service
 from pipelines.relay.serve import Options, Report, serve
 from pipelines.source.ledger.due import mend_due
+from pipelines.source.ledger.health import oldest_seconds
+from pipelines.source.ledger.relays import seen_relays
 from tests.captured_shop import captured
 from tests.delivered_shop import (
     MAPPING,
@@ -38,6 +40,7 @@ from tests.delivered_shop import (
 )
 from tests.fault_proxy import FaultProxy
 from tests.faults import Fault
+from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.integration
 
@@ -114,7 +117,7 @@ def test_changes_are_delivered_as_they_come(shop: Delivering) -> None:
     assert serving.failed == []
     assert_versions_are_the_ledgers(shop)
     assert_due_as_defined(shop)
-    assert serving.reports[-1].tally.total()["settled"] >= 5
+    assert serving.reports[-1].tally.counts["settled"] >= 5
 
 
 def test_a_row_that_has_left_several_keys_is_delivered(shop: Delivering) -> None:
@@ -126,6 +129,18 @@ def test_a_row_that_has_left_several_keys_is_delivered(shop: Delivering) -> None
         eventually(lambda: serving.failed or any(one.health is None for one in serving.reports) or serving.delivered())
     assert [one.problem for one in serving.reports if one.problem] == []
     assert_equal_stores(shop)
+
+
+def test_a_drain_tells_until_when_all_was_seen(shop: Delivering) -> None:
+    """[else a change after a drain would seem as old as capture is]"""
+    shop.run("UPDATE crossover.control SET on_at = now() - interval '1 hour'", "INSERT INTO orders VALUES (1, 1)")
+    with shop.session() as session:
+        assert oldest_seconds(session, ["order", "seat"]) > 3599
+    shop.drain()
+    shop.run("INSERT INTO orders VALUES (2, 2)")
+    with shop.session() as session:
+        assert 0 < oldest_seconds(session, ["order", "seat"]) < 600
+        assert seen_relays(session) == ()
 
 
 def test_three_relays_deliver_each_version_once(
@@ -282,6 +297,7 @@ def test_the_command_stops_when_it_is_told_to(shop: Delivering) -> None:
     folder = shop.shop.migration.folder.root.parent
     environment = os.environ | {"CROSSOVER_WAREHOUSE": str(folder), "CROSSOVER_SOURCE_URL": shop.shop.url}
     command = [sys.executable, "-P", "-m", "pipelines.cli", "relay", str(folder.parent / "mapping.yaml"), "--json"]
+    command += ["--metrics", f"emf:{folder / 'metrics'}"]
     shop.run("INSERT INTO orders VALUES (1, 1)")
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as relay:
         eventually(lambda: stored("orders"))
@@ -289,6 +305,10 @@ def test_the_command_stops_when_it_is_told_to(shop: Delivering) -> None:
         out, err = relay.communicate(timeout=PATIENCE_SECONDS)
     assert relay.returncode == 0, err
     assert json.loads(out)["counts"]["written"] == 1
+    metrics = [json.loads(line) for line in on_disk(folder / "metrics").read_text(encoding="utf-8").splitlines()]
+    assert {one.get("RelaysAlive") for one in metrics} >= {1}
+    assert sum(one.get("Delivered", 0) for one in metrics) == 1
+    assert next(one["DeliveryLatency"] for one in metrics if "DeliveryLatency" in one)
     assert "items delivered so far" in err
     assert "Traceback" not in err
     assert shop.shop.ask("SELECT count(*) FROM crossover.relay WHERE ended_at IS NOT NULL")[0][0] == 1

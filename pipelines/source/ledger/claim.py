@@ -44,13 +44,18 @@ class _Gone:
 
 
 def claim(
-    session: LedgerSession, item: ItemPlan, source_keys: Sequence[str], lease: Lease, undelivered_only: bool = False
+    session: LedgerSession,
+    item: ItemPlan,
+    source_keys: Sequence[str],
+    lease: Lease,
+    undelivered_only: bool = False,
+    unless_paused: bool = False,
 ) -> list[str]:
     """Those that are ours now, in order of the keys; the others are another relay's, or busy, or not wanted.
 
-    Raises StageError, SourceError.
+    Raises StageError, as `LedgerSession.writing`; SourceError.
     """
-    with session.writing():
+    with session.writing(unless_paused=unless_paused):
         held = _take(session, item.name, sorted(set(source_keys)), undelivered_only)
         _lease(session, item, held, lease)
     return [one.source_key for one in held]

@@ -26,11 +26,16 @@ class Health:
         return sum(one.undelivered for one in self.item_types)
 
 
-def read_health(session: LedgerSession, item_types: Sequence[str]) -> Health:
-    """Raises StageError, SourceError."""
+def read_health(session: LedgerSession, item_types: Sequence[str], by_due: bool = False) -> Health:
+    """`by_due`: as `backlog` takes it. Raises StageError, SourceError."""
     marks, oldest = open_mark_count(session), oldest_seconds(session, item_types)
     return Health(
-        session.epoch, tuple(backlog(session, item_types)), marks, oldest, is_paused(session), seen_relays(session)
+        session.epoch,
+        tuple(backlog(session, item_types, by_due)),
+        marks,
+        oldest,
+        is_paused(session),
+        seen_relays(session),
     )
 
 

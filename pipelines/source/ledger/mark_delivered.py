@@ -45,15 +45,22 @@ _MARK = statement(
 )
 
 
-def mark_delivered(session: LedgerSession, item_type: str, receipts: Sequence[Receipt], holder: str) -> None:
-    """Raises StageError where the epoch has ended, SourceError; then nothing is marked."""
+def mark_delivered(
+    session: LedgerSession, item_type: str, receipts: Sequence[Receipt], holder: str
+) -> dict[str, float]:
+    """Returns for how many seconds each item had been undelivered, where that is known. Raises StageError where the
+    epoch has ended, SourceError; then nothing is marked."""
     if not receipts:
-        return
+        return {}
     source_keys = [one.source_key for one in receipts]
     with session.writing() as connection:
-        connection.execute(  # in the order in which compaction takes them
-            statement("SELECT FROM {wanted} {locked_item}"), (sorted(source_keys), session.migration, item_type)
-        )
+        waited = connection.execute(  # in the order in which compaction takes them
+            statement(
+                "SELECT i.source_key, extract(epoch FROM pg_catalog.clock_timestamp() - i.since)::float8"
+                " FROM {wanted} {locked_item}"
+            ),
+            (sorted(source_keys), session.migration, item_type),
+        ).fetchall()
         connection.execute(
             _MARK,
             (
@@ -72,3 +79,4 @@ def mark_delivered(session: LedgerSession, item_type: str, receipts: Sequence[Re
                 item_type,
             ),
         )
+    return {source_key: seconds for source_key, seconds in waited if seconds is not None}

@@ -23,6 +23,7 @@ CAPTURED = sql.Identifier(SCHEMA, "captured")
 BACKFILL = sql.Identifier(SCHEMA, "backfill")
 RELAY = sql.Identifier(SCHEMA, "relay")
 QUOTED = sql.Identifier(SCHEMA, "quoted")
+FOLLOWED = sql.Identifier(SCHEMA, "followed")
 
 Operation = Literal["insert", "update", "delete", "truncate"]
 ROW_OPERATIONS: tuple[Operation, ...] = ("insert", "update", "delete")

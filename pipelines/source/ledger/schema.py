@@ -25,6 +25,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pipelines.items.canonical import quote
+from pipelines.source.ledger.follow import FOLLOWED_SIGNATURE, create_followed, drop_followed
 from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, QUOTED, RELAY, SCHEMA
 
 # A truncating vacuum takes a lock that writers wait for; the space is used again without it.
@@ -109,21 +110,26 @@ def create_statements() -> list[sql.Composed]:
             sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(table, sql.SQL(column))
             for table, column in _LATER
         ),
-        # What relays look for all the time, among millions of items that are delivered.
+        # What relays look for all the time, among millions of items that are delivered without a problem.
+        sql.SQL("CREATE INDEX IF NOT EXISTS item_problem ON {} (migration) WHERE last_error IS NOT NULL").format(ITEM),
         sql.SQL("CREATE INDEX IF NOT EXISTS item_due ON {} (due) WHERE due IS NOT NULL").format(ITEM),
         _quoted_function(),
+        create_followed(),
     ]
 
 
 def is_complete(connection: Connection[TupleRow]) -> bool:
-    """Whether the tables have all that this Crossover asks of them; False where an earlier one made them."""
+    """Whether all is there that this Crossover asks of the schema; False where an earlier one made it."""
     found = connection.execute(
         "SELECT c.relname, a.attname FROM pg_catalog.pg_attribute a"
         " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = %s AND NOT a.attisdropped",
         (SCHEMA,),
     )
-    return {(table, column) for table, column in found} >= _TELLS_THIS_FORM
+    if not {(table, column) for table, column in found} >= _TELLS_THIS_FORM:
+        return False
+    function = connection.execute("SELECT pg_catalog.to_regprocedure(%s) IS NOT NULL", (FOLLOWED_SIGNATURE,)).fetchone()
+    return function is not None and bool(function[0])
 
 
 def drop_statements() -> list[sql.Composed]:
@@ -134,6 +140,7 @@ def drop_statements() -> list[sql.Composed]:
     ]
     return [
         *tables,
+        drop_followed(),
         sql.SQL("DROP FUNCTION IF EXISTS {}(text)").format(QUOTED),
         sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(SCHEMA)),
     ]

@@ -32,13 +32,14 @@ class LedgerSession(SourceSession):
         return first_version(self.epoch)
 
     @contextmanager
-    def writing(self, alone: bool = False) -> Iterator[Connection[TupleRow]]:
+    def writing(self, alone: bool = False, unless_paused: bool = False) -> Iterator[Connection[TupleRow]]:
         """A READ COMMITTED transaction in which the epoch cannot end; `alone`: there is no other one meanwhile.
 
-        Raises StageError, SourceError; then nothing is changed.
+        Raises StageError, also where deliveries are paused and it is only for them; SourceError; then nothing is
+        changed.
         """
         with self._transaction(IsolationLevel.READ_COMMITTED) as connection:
-            self._require_unchanged(sql.SQL(" FOR UPDATE" if alone else " FOR SHARE"))
+            self._require_unchanged(sql.SQL(" FOR UPDATE" if alone else " FOR SHARE"), unless_paused)
             yield connection
 
     @contextmanager
@@ -52,8 +53,8 @@ class LedgerSession(SourceSession):
     def _what(self) -> str:
         return f"the ledger of {self.migration}"
 
-    def _require_unchanged(self, lock: sql.SQL) -> None:
-        query = sql.SQL("SELECT epoch, mapping_hash, capture, phase FROM {} WHERE migration = %s{}")
+    def _require_unchanged(self, lock: sql.SQL, unless_paused: bool = False) -> None:
+        query = sql.SQL("SELECT epoch, mapping_hash, capture, phase, paused FROM {} WHERE migration = %s{}")
         found = self.connection.execute(query.format(CONTROL, lock), (self.migration,)).fetchone()
         if found is None or found[2] != "on":
             raise StageError(f"capture of {self.migration} is not on; run `crossover capture … install`")
@@ -63,3 +64,5 @@ class LedgerSession(SourceSession):
             raise StageError(f"{self.migration} is captured for another mapping; run `crossover capture … upgrade`")
         if found[3] != "source":
             raise StageError(f"{self.migration}: DynamoDB is the master; nothing is delivered to it")
+        if unless_paused and found[4]:
+            raise StageError(f"deliveries of {self.migration} are paused; run `crossover relay … --resume`")

@@ -10,6 +10,7 @@ from psycopg.sql import Composable, Composed, Identifier, Literal
 
 from pipelines.mapping.capture import Log, Mark
 from pipelines.mapping.catalog import TableRef
+from pipelines.source.ledger.follow import tell
 from pipelines.source.ledger.names import LOG, MARK
 from pipelines.source.ledger.row_functions import EffectFunctions, Row
 
@@ -24,10 +25,12 @@ _LOG_MOVED = sql.SQL(
     "            old_key := {old};\n            new_key := {new};\n            left_row := {left};\n"
     "            IF old_key IS NOT NULL AND (new_key IS NULL OR old_key OPERATOR(pg_catalog.<>) new_key) THEN\n"
     "                {insert} VALUES ({migration}, {item_type}, old_key, left_row);\n"
+    "{tell_old}"
     "                left_row := NULL;\n"
     "            END IF;\n"
     "            IF new_key IS NOT NULL THEN\n"
     "                {insert} VALUES ({migration}, {item_type}, new_key, left_row);\n"
+    "{tell_new}"
     "            END IF;\n"
 )
 _MARK_MOVED = sql.SQL(
@@ -52,9 +55,11 @@ class TouchWriter:
     touch: Log | Mark
     asked: EffectFunctions
 
-    def of_one(self, row: Row) -> Composed:
+    def of_one(self, row: Row, depth: int = 1) -> Composed:
         """Of a row that came, went, or touches what it did before."""
-        return sql.SQL("{};\n").format(self._select(row, row == "OLD"))
+        return sql.SQL("{}{};\n{}").format(
+            sql.SQL("    " * depth), self._select(row, row == "OLD"), self._tell(self.asked.value.call(row), depth)
+        )
 
     def of_rows(self, table: TableRef) -> Composed:
         """As if all rows of the table, not those of its heirs or partitions, were inserted."""
@@ -84,8 +89,14 @@ class TouchWriter:
         old, new = self.asked.value.call("OLD"), self.asked.value.call("NEW")
         if isinstance(self.touch, Log):
             left: Composable = self.asked.left.call("OLD") if self.asked.left else sql.SQL("NULL")
-            return _LOG_MOVED.format(old=old, new=new, left=left, insert=_INTO_LOG, **self._names)
+            told = {f"tell_{key}": self._tell(sql.SQL(f"{key}_key"), 4) for key in ("old", "new")}
+            return _LOG_MOVED.format(old=old, new=new, left=left, insert=_INTO_LOG, **told, **self._names)
         return _MARK_MOVED.format(old=old, new=new, insert=_INTO_MARK, path=self._path, **self._names)
+
+    def _tell(self, key: Composable, depth: int) -> Composed:
+        """Marks are not told of: nobody knows yet which items they reach."""
+        known = isinstance(self.touch, Log)
+        return tell(self.migration, self.touch.item_type, key, depth) if known else Composed([])
 
     @property
     def _names(self) -> dict[str, Composable]:
@@ -96,8 +107,8 @@ class TouchWriter:
         return Literal(".".join(self.touch.path) if isinstance(self.touch, Mark) else "")
 
     def of_update(self) -> Composed:
-        return sql.SQL("        IF {} THEN\n{}        ELSE\n            {}        END IF;\n").format(
-            self.asked.moved.call("OLD", "NEW"), self.of_both(), self.of_one("NEW")
+        return sql.SQL("        IF {} THEN\n{}        ELSE\n{}        END IF;\n").format(
+            self.asked.moved.call("OLD", "NEW"), self.of_both(), self.of_one("NEW", 3)
         )
 
 

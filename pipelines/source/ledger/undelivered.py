@@ -12,7 +12,7 @@ from pipelines.source.ledger.session import LedgerSession
 _UNDELIVERED = sql.SQL(
     "SELECT i.item_type, i.source_key, coalesce(i.lease_until > pg_catalog.clock_timestamp(), false) AS leased,"
     " i.attempts, i.last_error, i.set_apart FROM crossover.item i"
-    " WHERE i.migration = %(migration)s AND coalesce(i.delivered, -1) < %(first)s + i.base"
+    " WHERE i.migration = %(migration)s{} AND coalesce(i.delivered, -1) < %(first)s + i.base"
     " UNION ALL SELECT l.item_type, l.source_key, coalesce(i.lease_until > pg_catalog.clock_timestamp(), false),"
     " coalesce(i.attempts, 0), i.last_error, coalesce(i.set_apart, false) FROM crossover.log l"
     " LEFT JOIN crossover.item i"
@@ -21,6 +21,8 @@ _UNDELIVERED = sql.SQL(
     " AND pg_catalog.hashtextextended(i.source_key, 1) = pg_catalog.hashtextextended(l.source_key, 1)"
     " AND i.source_key = l.source_key WHERE l.migration = %(migration)s"
 )
+_ALL = _UNDELIVERED.format(sql.SQL(""))
+_DUE = _UNDELIVERED.format(sql.SQL(" AND i.due IS NOT NULL"))
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def undelivered_after(
                 ' AND (u.item_type COLLATE "C", u.source_key COLLATE "C") > (%(type)s, %(key)s)'
                 ' GROUP BY u.item_type, u.source_key ORDER BY u.item_type COLLATE "C", u.source_key COLLATE "C"'
                 " LIMIT %(most)s"
-            ).format(_UNDELIVERED),
+            ).format(_ALL),
             {
                 "migration": session.migration,
                 "first": session.first_version,
@@ -69,8 +71,9 @@ def undelivered_after(
     return [Undelivered(*row) for row in found]
 
 
-def backlog(session: LedgerSession, item_types: Sequence[str]) -> list[Backlog]:
-    """Of every item type, in the order given."""
+def backlog(session: LedgerSession, item_types: Sequence[str], by_due: bool = False) -> list[Backlog]:
+    """Of every item type, in the order given. `by_due`: as relays find them, by an index; else by the definition, for
+    which all items are read."""
     with session.snapshot(()) as connection:
         waiting = connection.execute(
             sql.SQL(
@@ -80,7 +83,7 @@ def backlog(session: LedgerSession, item_types: Sequence[str]) -> list[Backlog]:
                 " count(DISTINCT u.source_key) FILTER (WHERE u.set_apart),"
                 " coalesce(array_agg(DISTINCT u.last_error) FILTER (WHERE u.attempts > 0 AND u.last_error IS NOT NULL),"
                 " '{{}}') FROM ({}) AS u GROUP BY u.item_type"
-            ).format(_UNDELIVERED),
+            ).format(_DUE if by_due else _ALL),
             {"migration": session.migration, "first": session.first_version},
         ).fetchall()
         rejected = connection.execute(

@@ -26,6 +26,10 @@ _MARKS = {b"BatchWriteItem": b'"PutRequest"', b"BatchExecuteStatement": b'"State
 
 
 class Stub:
+    """`seconds`: each answer is so late."""
+
+    seconds = 0.0
+
     def __init__(self, partiql: bool) -> None:
         self.requests = self.items = self.sampled = self.wrong = 0
         self._partiql = partiql
@@ -101,7 +105,11 @@ class _Connection(asyncio.Protocol):
             head, body = bytes(self._held[: self._head_end]), bytes(self._held[self._head_end + 4 : self._needed])
             del self._held[: self._needed]
             self._needed = 0
-            self._transport.write(self._stub.answer(head, body))
+            answer = self._stub.answer(head, body)
+            if self._stub.seconds:
+                asyncio.get_running_loop().call_later(self._stub.seconds, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
     def _is_whole(self) -> bool:
         if not self._needed:

@@ -10,19 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
-from pipelines.capture import install_capture
-from pipelines.migration import Migration
-from pipelines.source.embedded import EmbeddedPostgres
-from pipelines.tables import create_tables
-from pipelines.target.client import dynamodb_client
-from pipelines.target.embedded import EmbeddedDynamoDB
-from tests.bench.capture.data import MAPPING, PARENT, USED, fill, pgbench
+from tests.bench.capture.data import PARENT, USED, pgbench
+from tests.bench.capture.installed import Installed, installed
 from tests.bench.table import render
 
 RATE = float(os.environ.get("CROSSOVER_BENCH_RATE", "80"))
@@ -64,30 +58,23 @@ class Sample:
     undelivered: int
 
 
-def run(folder: Path, minutes: float) -> str:
-    (folder / "bench.yaml").write_text(MAPPING, encoding="utf-8")
-    migration = Migration.open(folder / "bench.yaml", folder / "warehouse")
-    with EmbeddedDynamoDB() as target, EmbeddedPostgres(folder / "postgres") as server:
-        url = fill(server.url, "growth")
-        environment = target.environment() | {"CROSSOVER_SOURCE_URL": url}
-        os.environ.update(environment)
-        create_tables(migration.mapping, dynamodb_client())
-        install_capture(migration, url)
-        with (
-            _relaying(folder),
-            _loading(folder, url, minutes * 60) as loads,
-            psycopg.connect(url, autocommit=True) as c,
-        ):
-            rows = list(_samples(c, loads))
+def run(minutes: float) -> str:
+    with (
+        installed("growth") as bench,
+        _relaying(bench),
+        _loading(bench, minutes * 60) as loads,
+        psycopg.connect(bench.url, autocommit=True) as c,
+    ):
+        rows = list(_samples(c, loads))
     title = f"capture: {RATE:.0f} accounts and {PARENTS_RATE:.0f} cards updated a second, one relay beside them"
     columns = ["at", "log rows", "dead", "MB", "marks", "MB", "items", "dead", "MB", "undelivered", "lag"]
     return render(title, columns, rows)
 
 
 @contextlib.contextmanager
-def _loading(folder: Path, url: str, seconds: float) -> Iterator[list[threading.Thread]]:
+def _loading(bench: Installed, seconds: float) -> Iterator[list[threading.Thread]]:
     threads = [
-        threading.Thread(target=pgbench, args=(url, load.write(folder), seconds, rate))
+        threading.Thread(target=pgbench, args=(bench.url, load.write(bench.folder), seconds, rate))
         for load, rate in ((USED, RATE), (PARENT, PARENTS_RATE))
     ]
     for thread in threads:
@@ -98,13 +85,12 @@ def _loading(folder: Path, url: str, seconds: float) -> Iterator[list[threading.
 
 
 @contextlib.contextmanager
-def _relaying(folder: Path) -> Iterator[None]:
+def _relaying(bench: Installed) -> Iterator[None]:
     """In a process of its own."""
-    command = [sys.executable, "-m", "pipelines.cli", "relay", str(folder / "bench.yaml")]
-    environment = os.environ | {"CROSSOVER_WAREHOUSE": str(folder / "warehouse")}
+    command = [sys.executable, "-m", "pipelines.cli", "relay", str(bench.mapping)]
     with (
-        (folder / "relay.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
+        (bench.folder / "relay.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, env=bench.environment()) as process,
     ):
         yield
         if process.poll() is not None:

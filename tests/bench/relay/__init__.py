@@ -4,27 +4,18 @@ whether several deliver anything twice. PostgreSQL, the relays and the endpoint 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 
-from pipelines.capture import install_capture
-from pipelines.migration import Migration
-from pipelines.source.embedded import EmbeddedPostgres
-from pipelines.tables import create_tables
-from pipelines.target.client import dynamodb_client
-from pipelines.target.embedded import EmbeddedDynamoDB
 from tests.bench.backfill.said import Served
-from tests.bench.capture.data import MAPPING, fill
+from tests.bench.capture.installed import Installed, installed
 from tests.bench.measure import Samples, module
 from tests.bench.stubbed import stubbed
 from tests.bench.table import render
@@ -47,29 +38,19 @@ class Run:
 
 def run() -> str:
     """Raises RuntimeError where the endpoint has not met each change once."""
-    with (
-        tempfile.TemporaryDirectory(prefix="crossover-bench-") as name,
-        EmbeddedDynamoDB() as target,
-        EmbeddedPostgres(Path(name) / "postgres") as server,
-    ):
-        (Path(name) / "bench.yaml").write_text(MAPPING, encoding="utf-8")
-        migration = Migration.open(Path(name) / "bench.yaml", Path(name) / "warehouse")
-        url = fill(server.url, "relay")
-        os.environ.update(target.environment() | {"CROSSOVER_SOURCE_URL": url})
-        create_tables(migration.mapping, dynamodb_client())
-        install_capture(migration, url)
-        rows = [_row(Path(name), url, target.url, *case) for case in CASES]
+    with installed("relay") as bench:
+        rows = [_row(bench, *case) for case in CASES]
     columns = ["", "seconds", "changes/s", "CPU s of the relays", "peak MB of each", "put twice"]
     return render("relay: changes of one item each, against a stub", columns, rows)
 
 
-def _row(folder: Path, url: str, upstream: str, relays: int, changes: int) -> list[str]:
+def _row(bench: Installed, relays: int, changes: int) -> list[str]:
     with (
-        stubbed(module("tests.bench.relay.stub", upstream)) as (endpoint, said),
-        psycopg.connect(url, autocommit=True) as connection,
+        stubbed(module("tests.bench.relay.stub", bench.upstream)) as (endpoint, said),
+        psycopg.connect(bench.url, autocommit=True) as connection,
     ):
         connection.execute("UPDATE accounts SET balance = balance + 1 WHERE aid <= %s", (changes,))
-        with _relays(folder, endpoint, relays) as processes:
+        with _relays(bench, endpoint, relays) as processes:
             found = _until_delivered(connection, processes)
     served = Served(**json.loads(said[0]))
     if served.items != changes or served.wrong:
@@ -106,9 +87,9 @@ def _highest(connection: psycopg.Connection[tuple[bool, ...]]) -> int:
 
 
 @contextmanager
-def _relays(folder: Path, endpoint: str, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    environment = os.environ | {"CROSSOVER_WAREHOUSE": str(folder / "warehouse"), "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
-    command = module("pipelines.cli", "relay", str(folder / "bench.yaml"))
+def _relays(bench: Installed, endpoint: str, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    environment = bench.environment() | {"AWS_ENDPOINT_URL_DYNAMODB": endpoint}
+    command = module("pipelines.cli", "relay", str(bench.mapping))
     processes = [subprocess.Popen(command, stdout=sys.stderr, env=environment) for _ in range(count)]
     try:
         yield processes

@@ -1,9 +1,9 @@
 """The stub of `tests.bench.backfill` for puts by condition; whatever is no PutItem goes on to another endpoint.
 
-    python -m tests.bench.relay.stub UPSTREAM
+    python -m tests.bench.relay.stub UPSTREAM [SECONDS]
 
 Prints its URL, serves until its standard input ends, then prints Served. `wrong` counts items that were put at a
-version twice, too.
+version twice, too. Puts are answered after so many SECONDS.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ class RelayStub(Stub):
         self.wrong += "ConditionExpression" not in document or items != 1
 
 
-def main(upstream: str) -> None:
+def main(upstream: str, seconds: str = "0") -> None:
     stub = RelayStub(upstream)
+    stub.seconds = float(seconds)
     asyncio.run(serve(stub))
     say(stub.served())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
