@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.aws import aws_session
 from pipelines.deliver.deliverer import Deliverer
 from pipelines.deliver.opened import opened_ledger
+from pipelines.dualwrite.queue import BATCH
 from pipelines.errors import UsageError
 from pipelines.migration import Migration
 from pipelines.source.connect import check_url
-from pipelines.target.chain_write import IN_FLIGHT, ChainWriter
+from pipelines.target.chain_write import ChainWriter
 from pipelines.target.client import Address, dynamodb_client
 from pipelines.target.describe import require_tables
 from pipelines.target.wire import Wire
@@ -49,7 +50,10 @@ class Opening:
     @contextmanager
     def deliverer(self) -> Iterator[Deliverer]:
         """For one thread, with a connection of its own. Raises CrossoverError."""
-        with opened_ledger(self._migration, self._ledger_url) as ledger, ChainWriter(self._shared_wire()) as writer:
+        with (
+            opened_ledger(self._migration, self._ledger_url) as ledger,
+            ChainWriter(self._shared_wire(), in_flight=BATCH) as writer,  # all puts of a batch at once
+        ):
             yield Deliverer(ledger.session, ledger.plan, writer, LEASE_SECONDS, unless_paused=True)
 
     def close(self) -> None:
@@ -68,7 +72,7 @@ class Opening:
         client = self._client or dynamodb_client()
         credentials: Credentials | None = client._get_credentials()  # type: ignore[attr-defined]
         require_tables(self._migration.mapping, _impatient(client, credentials))
-        return Wire(Address.of(client), IN_FLIGHT, ANSWER_SECONDS, credentials)
+        return Wire(Address.of(client), BATCH, ANSWER_SECONDS, credentials)
 
 
 def _impatient(client: DynamoDBClient, credentials: Credentials | None) -> DynamoDBClient:

@@ -92,12 +92,12 @@ def test_one_round_trip_whatever_is_touched(shop: Delivering, gated: GatedEndpoi
     with application(shop.shop, gated.url, deadline_seconds=PATIENT) as app:
         app.put(Order(id=1, customer=1))
         gated.actions.clear()
-        gated.only_together(8)
-        app.put(*(Order(id=n, customer=1) for n in range(2, 7)), *(Seat(id=n, place=f"A{n}") for n in range(3)))
-        assert gated.actions == ["PutItem"] * 8
+        gated.only_together(43)
+        app.put(*(Order(id=n, customer=1) for n in range(2, 42)), *(Seat(id=n, place=f"A{n}") for n in range(3)))
+        assert gated.actions == ["PutItem"] * 43
         app.writer.close()
         counts = app.writer.counts()
-        assert (counts.commits, counts.delivered, counts.left_to_relay) == (2, 9, {})
+        assert (counts.commits, counts.delivered, counts.left_to_relay) == (2, 44, {})
 
 
 def test_a_commit_does_not_wait_for_the_keys_that_its_rows_have_left(shop: Delivering, gated: GatedEndpoint) -> None:
