@@ -37,6 +37,7 @@ torture: $(READY) $(STAND_INS)  ## the model at larger bounds, 100,000 transacti
 		tests/e2e/test_interrupted.py tests/e2e/test_killed_stages.py tests/integration/test_shop_end_to_end.py \
 		tests/integration/test_denormalise.py tests/integration/test_backfill_import.py \
 		tests/integration/test_drains_killed.py tests/integration/test_everything_on.py \
+		tests/integration/test_what_a_green_check_proves.py \
 		tests/integration/test_protocol_failures.py \
 		tests/integration/test_writers_unhindered.py tests/integration/test_judged_diff.py \
 		tests/integration/test_repair_under_writers.py tests/integration/test_backfill_budget.py \

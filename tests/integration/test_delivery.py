@@ -141,6 +141,10 @@ def test_a_key_that_is_left_after_the_claim_gets_its_tombstone(
         counts = deliverer.deliver("order", [source_key(6)]).counts()
     assert (counts["written"], counts["tombstoned"]) == (1, 1)
     assert_equal_stores(shop)
+    with shop.deliverer() as deliverer:  # a relay that folds the log rows, and dies
+        claim(deliverer.session, deliverer.plan.item("order"), [source_key(6)], deliverer.lease)
+    assert shop.item("order", 6)[2] == []  # the key was done with
+    shop.run(LEASES_END)
     shop.drain()
     assert_equal_stores(shop)
 

@@ -23,6 +23,7 @@ from tests.delivered_shop import WRITTEN_SHOP, expected, stored
 from tests.integration.test_judging import change, client, emptied, of_order, put
 from tests.online_verification import BUCKETS, compared, differences, prepared
 from tests.planted_corruption import COLUMNS, PLANTS, PROVEN, ROWS, Stores
+from tests.torture import TORTURE
 from tests.versioned_shop import COUNTERS, expected_with_versions, with_versions
 
 pytestmark = pytest.mark.integration
@@ -210,7 +211,7 @@ OTHER_RUNS: dict[str, Callable[[Stores, pytest.MonkeyPatch], None]] = {
 
 
 @pytest.mark.parametrize("name", OTHER_RUNS)
-@all_modes
+@pytest.mark.parametrize("stores", MODES if TORTURE else [mode for mode in MODES if mode != "version"], indirect=True)
 def test_other_runs(stores: Stores, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(again, "sleep", lambda _: None)
     OTHER_RUNS[name](stores, monkeypatch)

@@ -31,8 +31,11 @@ class Lease:
 
 @dataclass(frozen=True)
 class _Held:
+    """`delivered`: the version, -1 where none was."""
+
     source_key: str
     keys: tuple[LeftKey, ...]
+    delivered: int
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def claim_due(session: LedgerSession, items: Sequence[ItemPlan], lease: Lease, m
     """
     with session.writing() as connection:
         found = connection.execute(
-            "SELECT i.item_type, i.source_key, i.keys FROM crossover.item i"
+            "SELECT i.item_type, i.source_key, i.keys, coalesce(i.delivered, -1) FROM crossover.item i"
             " WHERE i.due IS NOT NULL AND i.due <= pg_catalog.now()"
             " AND i.migration || '' = %(migration)s AND i.item_type || '' = ANY (%(types)s::text[])"
             " AND (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
@@ -86,8 +89,8 @@ def claim_due(session: LedgerSession, items: Sequence[ItemPlan], lease: Lease, m
             },
         ).fetchall()
         held: dict[str, list[_Held]] = {}
-        for item_type, source_key, keys in found:
-            held.setdefault(item_type, []).append(_Held(source_key, left_keys_of(keys)))
+        for item_type, source_key, keys, delivered in found:
+            held.setdefault(item_type, []).append(_Held(source_key, left_keys_of(keys), delivered))
         for item in items:
             if item.name in held:
                 _lease(session, item, held[item.name], lease)
@@ -114,7 +117,8 @@ def _take(session: LedgerSession, item_type: str, source_keys: list[str], undeli
         logged = connection.execute(log_rows("DISTINCT l.source_key", migration, item_type, source_keys)).fetchall()
     found = connection.execute(
         statement(
-            "SELECT i.source_key, i.keys FROM {wanted} CROSS JOIN LATERAL (SELECT i.source_key, i.keys"
+            "SELECT i.source_key, i.keys, coalesce(i.delivered, -1) FROM {wanted}"
+            " CROSS JOIN LATERAL (SELECT i.source_key, i.keys, i.delivered"
             " FROM crossover.item i WHERE {same}"
             " AND (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
             " AND (NOT %s OR coalesce(i.delivered, -1) < %s + i.base OR i.source_key = ANY (%s::text[]))"
@@ -122,7 +126,7 @@ def _take(session: LedgerSession, item_type: str, source_keys: list[str], undeli
         ),
         (source_keys, migration, item_type, undelivered_only, session.first_version, [key for (key,) in logged]),
     )
-    return [_Held(source_key, left_keys_of(keys)) for source_key, keys in found]
+    return [_Held(source_key, left_keys_of(keys), delivered) for source_key, keys, delivered in found]
 
 
 def _fold(connection: Connection[TupleRow], migration: str, item_type: str, source_keys: list[str]) -> list[_Gone]:
@@ -139,7 +143,7 @@ def _keep(session: LedgerSession, item: ItemPlan, held: Sequence[_Held], gone: S
     rows = dict.fromkeys(source_keys, 0)
     for one in gone:
         rows[one.source_key] += 1
-    left = _left(session.connection, session.migration, item, gone, rows)
+    left = _left(session.connection, session.migration, item, held, gone, rows)
     keys = [as_json(merged(one.keys, left.get(one.source_key, ()))) for one in held]
     session.connection.execute(
         statement(
@@ -167,15 +171,23 @@ def _keep(session: LedgerSession, item: ItemPlan, held: Sequence[_Held], gone: S
 
 
 def _left(
-    connection: Connection[TupleRow], migration: str, item: ItemPlan, gone: Sequence[_Gone], rows: dict[str, int]
+    connection: Connection[TupleRow],
+    migration: str,
+    item: ItemPlan,
+    held: Sequence[_Held],
+    gone: Sequence[_Gone],
+    rows: dict[str, int],
 ) -> dict[str, list[LeftKey]]:
-    """At the version that the item has when all that is visible is counted: never below that of the leaving."""
+    """At the version that the item has when all that is visible is counted: never below that of the leaving. Where that
+    is delivered, whoever did it has read these rows, and put the tombstones that they ask for."""
     told = [(one.source_key, one.old) for one in gone if one.old is not None]
     if not told:
         return {}
     uncounted = read_versions(connection, migration, item.name, [source_key for source_key, _ in told])
+    delivered = {one.source_key: one.delivered for one in held}
     found: dict[str, list[LeftKey]] = {}
     for (source_key, _), key in zip(told, left_keys(connection, item, [old for _, old in told]), strict=True):
-        if key is not None:
-            found.setdefault(source_key, []).append(LeftKey(key, uncounted[source_key] + rows[source_key]))
+        left = uncounted[source_key] + rows[source_key]
+        if key is not None and left > delivered[source_key]:
+            found.setdefault(source_key, []).append(LeftKey(key, left))
     return found
