@@ -7,7 +7,6 @@ it again.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections import Counter
@@ -16,14 +15,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from pipelines.deliver.deliverer import Deliverer
+from pipelines.deliver.gather import gather, leave
 from pipelines.deliver.outcome import Result
-from pipelines.deliver.reading import all_tables
-from pipelines.errors import SourceError, StageError, TargetError
+from pipelines.errors import TargetError
 from pipelines.progress import Progress
-from pipelines.source.ledger.compaction import compact
 from pipelines.source.ledger.mark_delivered import MOST_TRIES
-from pipelines.source.ledger.marks import expand_marks
-from pipelines.source.ledger.relays import beat, end_relay
+from pipelines.source.ledger.relays import beat
 from pipelines.source.ledger.undelivered import Undelivered, open_mark_count, undelivered_after
 from pipelines.target.judge import Verdict
 
@@ -96,8 +93,7 @@ class Drain:
         try:
             return self._run()
         finally:
-            with contextlib.suppress(StageError, SourceError):
-                end_relay(self._deliverer.session, self._deliverer.lease.holder)
+            leave(self._deliverer)
 
     def _run(self) -> Drained:
         in_vain = 0
@@ -112,20 +108,12 @@ class Drain:
                 self._pause(self._random.uniform(longest / 2, longest))
 
     def _gather(self) -> None:
-        """Marks become log rows, log rows become item rows; and the ledger says when that was so."""
-        session, began = self._deliverer.session, time.monotonic()
-        while expanded := self._expand():
-            self._tally.marks += expanded
-        while compact(session.connection, session.migration).rows:
-            pass
+        """And the ledger says when that was so."""
+        began = time.monotonic()
+        self._tally.marks += gather(self._deliverer)
         if began >= self._told_at + _TELL_SECONDS:
-            beat(session, self._deliverer.lease.holder, time.monotonic() - began)
+            beat(self._deliverer.session, self._deliverer.lease.holder, time.monotonic() - began)
             self._told_at = began
-
-    def _expand(self) -> int:
-        plan = self._deliverer.plan
-        with self._deliverer.session.looking_into(all_tables(plan)) as connection:
-            return expand_marks(connection, plan).marks
 
     def _pass(self) -> tuple[int, int]:
         """Over all that is undelivered once: how many items were settled, how many others are to be seen to again."""

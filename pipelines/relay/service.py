@@ -8,22 +8,18 @@ leases, which end by themselves. An item that fails waits ever longer before it 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from pipelines.deliver.deliverer import Deliverer
+from pipelines.deliver.gather import gather, leave
 from pipelines.deliver.outcome import Delivered
-from pipelines.deliver.reading import all_tables
-from pipelines.errors import SourceError, StageError
 from pipelines.relay.pace import LONGEST_SECONDS, Pace
 from pipelines.relay.tally import Tally
-from pipelines.source.ledger.compaction import compact
 from pipelines.source.ledger.due import announce_left_keys, mend_due
 from pipelines.source.ledger.health import is_paused
-from pipelines.source.ledger.marks import expand_marks
-from pipelines.source.ledger.relays import beat, end_relay
+from pipelines.source.ledger.relays import beat
 from pipelines.target.judge import Verdict
 
 BATCH = 250
@@ -63,7 +59,7 @@ class Relay:
                 self._report()
                 self._stop.wait(self._pace.seconds())
         finally:
-            self._leave()
+            leave(self._deliverer)
 
     def _round(self) -> None:
         """Until nothing is due any more, or a beat is."""
@@ -98,17 +94,8 @@ class Relay:
         return more
 
     def _gather(self) -> None:
-        """Marks become log rows, log rows become item rows."""
-        plan, session = self._deliverer.plan, self._session
-        while True:
-            with session.looking_into(all_tables(plan)) as connection:
-                expanded = expand_marks(connection, plan).marks
-            self._tally.marks += expanded
-            if not expanded:
-                break
-        while compact(session.connection, session.migration).rows:
-            pass
-        announce_left_keys(session)
+        self._tally.marks += gather(self._deliverer)
+        announce_left_keys(self._session)
 
     def _beat(self, gathered: float | None) -> None:
         now = time.monotonic()
@@ -120,8 +107,3 @@ class Relay:
         if time.monotonic() >= self._mended_at + _MEND_SECONDS:
             mend_due(self._session)
             self._mended_at = time.monotonic()
-
-    def _leave(self) -> None:
-        """Who cannot say so any more counts as dead after a while."""
-        with contextlib.suppress(SourceError, StageError):
-            end_relay(self._session, self._deliverer.lease.holder)
