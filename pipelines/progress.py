@@ -55,11 +55,11 @@ class Progress:
         rate = self.done / elapsed_seconds if elapsed_seconds > 0 else 0.0
         if self.total is None:
             return f"{self.what}: {self.done:,} {self.unit}, {rate:,.0f}/s"
-        remaining = max(self.total - self.done, 0) / rate if rate else 0.0
-        return (
-            f"{self.what}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f}/s, "
-            f"{int(remaining // 60)}:{int(remaining % 60):02d} left"
-        )
+        so_far = f"{self.what}: {self.done:,} of {self.total:,} {self.unit}"
+        if not rate:
+            return so_far  # nobody knows yet for how long
+        remaining = max(self.total - self.done, 0) / rate
+        return f"{so_far}, {rate:,.0f}/s, {int(remaining // 60)}:{int(remaining % 60):02d} left"
 
     def __enter__(self) -> Progress:
         return self
