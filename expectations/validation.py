@@ -6,9 +6,11 @@ its own in a temporary folder.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,13 +71,25 @@ def validate(data: ReportData, rejected_at_most: int, site: Path) -> tuple[Suite
 
 def _import_suites() -> Callable[[ReportData, int], tuple[Check, ...]]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when great_expectations is imported
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _with_a_file():
         warnings.filterwarnings("ignore", r"module 'sre_\w+' is deprecated", DeprecationWarning)
-        try:
-            from expectations.suites import checks_of
-        except SystemExit as error:  # pyspark takes a program without a file for its own doctests, and exits 0
-            raise StageError("Great Expectations cannot be used by `python -c`: put the program into a file") from error
+        from expectations.suites import checks_of
     return checks_of
+
+
+@contextlib.contextmanager
+def _with_a_file() -> Iterator[None]:
+    """A program without a file, as each worker of Dagster's is (`python -c`), is one of its own doctests to pyspark,
+    which then exits with 0 while it is imported."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = sys.executable
+    try:
+        yield
+    finally:
+        del main.__file__
 
 
 def _run(context: EphemeralDataContext, data: ReportData, check: Check) -> SuiteResult:
