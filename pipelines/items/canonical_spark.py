@@ -68,7 +68,3 @@ def _where_there(text: Column) -> Column:
         return F.coalesce(text, F.lit(""))
     there, nothing = unsure[0].isNotNull(), F.lit("")
     return F.concat(*(F.when(there, p).otherwise(nothing) if p.sure else F.coalesce(p, nothing) for p in parts))
-
-
-def map_fragment(fragments: Sequence[tuple[str, Column]]) -> Column:
-    return F.concat(F.lit('{"M":'), attributes_text(fragments), F.lit("}"))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-OWN_PREFIX = "_"
 VERSION_ATTRIBUTE = "_v"
 DELETED_ATTRIBUTE = "_deleted"
 TTL_ATTRIBUTE = "_ttl"

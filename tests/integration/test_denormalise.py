@@ -152,7 +152,6 @@ items:
 
 NAMES = ["Ann", "", 'O"Brien', "Zoë 漢😀", "tab\tand\x01\x1f\x7f\u2028", "back\\slash", "a#b%", "ß İ ς", None]
 SKUS = ["S-1", "s-1", 'q"', "twice", "hidden", "", None]
-PRICES = ["9.90", "10.00", "-1.25", "0.00", "NaN", None]
 WEIGHTS = ["1", "-0.5", "1" + "0" * 40, "12.5", "1" * 39, "NaN", "0", "-300", None]
 RAWS = ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01"]
 

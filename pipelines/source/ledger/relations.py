@@ -21,8 +21,7 @@ WITH RECURSIVE tree(root, oid) AS (
   UNION
     SELECT tree.root, i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
 )
-SELECT rn.nspname, root.relname, mn.nspname, member.relname, member.relkind::text, member.relpersistence::text,
-       tree.root = tree.oid
+SELECT rn.nspname, root.relname, mn.nspname, member.relname, member.relkind::text, member.relpersistence::text
 FROM tree
 JOIN pg_catalog.pg_class root ON root.oid = tree.root
 JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace
@@ -78,7 +77,6 @@ class _Member:
     table: str
     kind: str  # pg_class.relkind
     persistence: str  # pg_class.relpersistence
-    is_root: bool
 
     @property
     def ref(self) -> TableRef:
