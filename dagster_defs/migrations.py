@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagster_defs.step import group_of
 from pipelines.errors import CrossoverError, UsageError
 from pipelines.mapping.load import load_mapping
 from pipelines.mapping.model import Mapping
@@ -30,8 +31,8 @@ class Broken:
 def find_migrations(folder: Path | None = None) -> list[Found | Broken]:
     """All `*.yaml` of the folder, by name. Raises UsageError where there is no such folder.
 
-    A file that cannot be read, or that names a migration that an earlier file has, is Broken: it must not take the
-    others down.
+    A file that cannot be read, or that names a migration that an earlier file has, or one whose name comes to the same
+    in Dagster, is Broken: it must not take the others down.
     """
     folder = folder or Path(required(MIGRATIONS, "the folder of the mapping files that Dagster shows"))
     if not folder.is_dir():
@@ -45,7 +46,8 @@ def _read(path: Path, seen: dict[str, Path]) -> Found | Broken:
         mapping = load_mapping(path)
     except CrossoverError as error:
         return Broken(path, str(error).splitlines()[0])
-    if mapping.migration in seen:
-        return Broken(path, f"{path}: migration {mapping.migration!r} is {seen[mapping.migration]}'s already")
-    seen[mapping.migration] = path
+    group = group_of(mapping.migration)
+    if group in seen:
+        return Broken(path, f"{path}: migration {mapping.migration!r} is {seen[group]}'s already, or too much like it")
+    seen[group] = path
     return Found(path, mapping)

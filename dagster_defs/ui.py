@@ -1,22 +1,31 @@
-"""Serves Dagster's web UI and daemon on 127.0.0.1: over the migrations of CROSSOVER_MIGRATIONS or, with no settings
-at all, over the demo as its last run left it."""
+"""Serves Dagster's web UI and daemon, and the reports, on 127.0.0.1: over the migrations of CROSSOVER_MIGRATIONS or,
+with no settings at all, over the demo as its last run left it."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import signal
 import socket
-import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import dagster as dg
+import yaml
+
+from dagster_defs.interrupted_runs import fail_lost_runs
+from dagster_defs.migrations import find_migrations
+from dagster_defs.notify import channels
+from dagster_defs.report_server import LOOPBACK, bound, serving_reports
+from dagster_defs.services import Services
+from dagster_defs.step import REPORTS_URL
 from examples.shop.demo import MAPPING, reopen
 from pipelines.command import CommandResult
-from pipelines.errors import UsageError
-from pipelines.lifeline import child_dies_with_us, die_with_parent
+from pipelines.errors import StageError, UsageError
+from pipelines.lifeline import die_with_parent
 from pipelines.settings import MIGRATIONS, SOURCE_URL, optional, warehouse_address
 from pipelines.warehouse.place import S3_SCHEME, Place
 
@@ -24,17 +33,30 @@ INSTANCE = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 run_queue: {max_concurrent_runs: 1}
+run_monitoring:
+  enabled: true
+  poll_interval_seconds: 30
+  start_timeout_seconds: 600
+  cancel_timeout_seconds: 3600
+  free_slots_after_run_end_seconds: 60
 """
+"""One run at a time: each has a Spark session that takes all of the machine. Monitoring is what ends a run at its
+`dagster/max_runtime`, and gives back a pool's slots that a killed run held. A cancelled run ends its bucket first,
+which may take long."""
 
 
-def serve_ui(demo_folder: Path, port: int) -> CommandResult:
-    """Serves until interrupted. Raises UsageError where settings are missing, StageError where there is no demo."""
+def serve_ui(demo_folder: Path, port: int, report_port: int) -> CommandResult:
+    """Serves until interrupted. Raises UsageError where settings are missing, StageError where there is no demo, where
+    another one serves the same instance, and where one of Dagster's processes ends again and again."""
     die_with_parent()
     with contextlib.suppress(KeyboardInterrupt), _environment(demo_folder):
-        home = instance_folder(Place.of(warehouse_address()))
-        chosen = _free_port(port)
-        print(f"Dagster: http://127.0.0.1:{chosen}  (stop with Ctrl-C)", file=sys.stderr, flush=True)
-        _serve(home, chosen)
+        find_migrations()  # so that what is wrong with the settings is said here, too
+        channels()
+        warehouse = Place.of(warehouse_address())
+        home = instance_folder(warehouse)
+        with _alone(home), serving_reports(warehouse, report_port) as reports, _setting(REPORTS_URL, reports):
+            print(f"Reports: {reports}", file=sys.stderr, flush=True)
+            _serve(home, _free_port(port))
     return CommandResult({"stopped": True}, ["stopped"])
 
 
@@ -43,12 +65,21 @@ def _environment(demo_folder: Path) -> Iterator[None]:
     if optional(SOURCE_URL) is not None or optional(MIGRATIONS) is not None:
         yield
         return
-    with reopen(demo_folder):
-        os.environ[MIGRATIONS] = str(MAPPING.parent)
-        try:
-            yield
-        finally:
-            del os.environ[MIGRATIONS]
+    with reopen(demo_folder), _setting(MIGRATIONS, str(MAPPING.parent)):
+        yield
+
+
+@contextlib.contextmanager
+def _setting(name: str, value: str) -> Iterator[None]:
+    """For this process and what it starts, unless the environment has it already."""
+    if optional(name) is not None:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def instance_folder(warehouse: Place) -> Path:
@@ -69,40 +100,44 @@ def instance_folder(warehouse: Place) -> Path:
     return home
 
 
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Two daemons of one instance would get in each other's way. The lock ends with the process, however it ends."""
+    with (home / ".crossover-ui").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StageError(f"{home}: another `crossover ui` serves this instance; stop it first") from None
+        yield
+
+
 def _free_port(wanted: int) -> int:
-    for candidate in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", candidate))
-                port: int = probe.getsockname()[1]
-                return port
-    raise UsageError("no free port on 127.0.0.1")
+    with bound(wanted) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _serve(home: Path, port: int) -> None:
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_defs.definitions"]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        env={**os.environ, "DAGSTER_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # so that what it starts can be ended with it
-        preexec_fn=child_dies_with_us,
-    )
+    with _instance(home) as instance, tempfile.TemporaryDirectory(prefix="crossover-ui-") as folder:
+        fail_lost_runs(instance)
+        services = Services(instance, home, Path(folder))
+        try:
+            services.start(partial(_answers, port), port)
+            print(f"Dagster: http://{LOOPBACK}:{port}  (stop with Ctrl-C)", file=sys.stderr, flush=True)
+            services.watch(until=lambda: False)
+        finally:
+            services.stop()
+
+
+def _instance(home: Path) -> dg.DagsterInstance:
     try:
-        process.wait()
-    finally:
-        _stop(process)
+        return dg.DagsterInstance.from_config(str(home))
+    except (dg.DagsterError, yaml.YAMLError) as error:
+        problem = str(error).splitlines()[0]
+        raise UsageError(f"{home / 'dagster.yaml'}: Dagster does not take it: {problem}") from None
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Dagster first, in its own way; then its code servers, which would wait 45 seconds for a heartbeat."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(20)
-    for last in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, last)
-            time.sleep(1)
-    process.wait()
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False

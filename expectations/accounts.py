@@ -12,12 +12,28 @@ def accounts_of(
 ) -> tuple[Account, ...]:
     """`backfill` is None where the target was filled otherwise."""
     return (
-        *(account for name, counts in records.item_types.items() for account in _of_item_type(name, counts)),
-        *_of_records(records),
-        *([] if backfill is None else [_of_backfill(backfill)]),
-        _of_dump(dump),
-        *([] if diff.coverage < 1 else _of_sides(records, dump, diff)),
-        *_of_diff(diff),
+        *accounts_of_records(records),
+        *([] if backfill is None else [account_of_backfill(backfill)]),
+        account_of_dump(dump),
+        *accounts_of_diff(records, dump, diff),
+    )
+
+
+def accounts_of_records(records: RecordsManifest) -> tuple[Account, ...]:
+    counts = records.item_types.items()
+    return (
+        *(account for name, one in counts for account in _of_item_type(name, one)),
+        Account(
+            "records", Term("records", records.records), tuple(Term(visible(name), one.records) for name, one in counts)
+        ),
+        Account(
+            "rejects", Term("rejects", records.rejects), tuple(Term(visible(name), one.rejects) for name, one in counts)
+        ),
+        Account(
+            "rejects by reason",
+            Term("rejects", records.rejects),
+            tuple(Term(reason, count) for reason, count in records.reject_reasons.items()),
+        ),
     )
 
 
@@ -43,24 +59,7 @@ def _of_item_type(name: str, counts: ItemTypeCounts) -> list[Account]:
     return [root, *embeds]
 
 
-def _of_records(records: RecordsManifest) -> list[Account]:
-    counts = records.item_types.items()
-    return [
-        Account(
-            "records", Term("records", records.records), tuple(Term(visible(name), one.records) for name, one in counts)
-        ),
-        Account(
-            "rejects", Term("rejects", records.rejects), tuple(Term(visible(name), one.rejects) for name, one in counts)
-        ),
-        Account(
-            "rejects by reason",
-            Term("rejects", records.rejects),
-            tuple(Term(reason, count) for reason, count in records.reject_reasons.items()),
-        ),
-    ]
-
-
-def _of_backfill(backfill: BackfillManifest) -> Account:
+def account_of_backfill(backfill: BackfillManifest) -> Account:
     return Account(
         f"backfill {backfill.id}",
         Term("records", backfill.records),
@@ -73,12 +72,17 @@ def _of_backfill(backfill: BackfillManifest) -> Account:
     )
 
 
-def _of_dump(dump: DumpManifest) -> Account:
+def account_of_dump(dump: DumpManifest) -> Account:
     return Account(
         "items read from DynamoDB",
         Term("items", dump.items),
         tuple(Term(table, count) for table, count in dump.tables.items()),
     )
+
+
+def accounts_of_diff(records: RecordsManifest, dump: DumpManifest, diff: DiffManifest) -> tuple[Account, ...]:
+    """`records`, `dump`: those that were compared."""
+    return (*([] if diff.coverage < 1 else _of_sides(records, dump, diff)), *_of_diff(diff))
 
 
 def _of_sides(records: RecordsManifest, dump: DumpManifest, diff: DiffManifest) -> list[Account]:

@@ -30,9 +30,9 @@ def cloudwatch_client() -> CloudWatchClient:
     return cast("CloudWatchClient", _client("cloudwatch", "CloudWatch"))
 
 
-def sns_client() -> SNSClient:
-    """As `cloudwatch_client`."""
-    return cast("SNSClient", _client("sns", "SNS"))
+def sns_client(region: str | None = None) -> SNSClient:
+    """As `cloudwatch_client`. `region`: a topic's own; that of AWS's settings unless given."""
+    return cast("SNSClient", _client("sns", "SNS", region))
 
 
 def region() -> str:
@@ -40,9 +40,9 @@ def region() -> str:
     return aws_region(aws_session(), "CloudWatch")
 
 
-def _client(service: Literal["cloudwatch", "sns"], name: str) -> BaseClient:
+def _client(service: Literal["cloudwatch", "sns"], name: str, region: str | None = None) -> BaseClient:
     settings = aws_session()
-    where = aws_region(settings, name)
+    where = region or aws_region(settings, name)
     try:
         return settings.create_client(
             service,

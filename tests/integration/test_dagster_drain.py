@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dagster_defs.relay_drain import drain_schedule, relay_drain
+from dagster_defs.relay_drain import drain_schedule, is_under_way, relay_drain
 from pipelines.source.ledger.health import set_paused
 from tests.captured_shop import captured
 from tests.delivered_shop import MAPPING, SCHEMA, Delivering, assert_equal_stores, put, stored, tables
@@ -39,11 +39,22 @@ def drained(shop: Delivering, **config: Any) -> dg.ExecuteInProcessResult:
 def test_the_job_drains_unless_relays_are_paused(shop: Delivering) -> None:
     with shop.session() as session:
         set_paused(session, True)
-        assert drained(shop).success
+        told = observed(drained(shop))
+        assert (told["undelivered"], told["paused"]) == (1, True)
         assert stored("orders") == {}
         set_paused(session, False)
-    assert drained(shop, lease_seconds=20).success
+    told = observed(drained(shop, lease_seconds=20))
+    assert (told["written"], told["undelivered"], told["lag_seconds"], told["paused"]) == (1, 0, 0.0, False)
     assert_equal_stores(shop)
+
+
+def observed(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """What the run says of the asset `capture`."""
+    assert result.success
+    (event,) = [event for event in result.all_events if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION]
+    observation = event.asset_observation_data.asset_observation
+    assert observation.asset_key == dg.AssetKey(["small", "capture"])
+    return {name: entry.value for name, entry in observation.metadata.items()}
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
@@ -67,3 +78,13 @@ def test_configuration_is_typed_and_a_lease_has_bounds(shop: Delivering) -> None
 def test_the_schedule_is_off_until_it_is_wanted(tmp_path: Path) -> None:
     schedule = drain_schedule(relay_drain("small", tmp_path / "small.yaml"))
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_a_drain_that_waits_or_runs_is_under_way_until_it_has_ended(tmp_path: Path) -> None:
+    job = relay_drain("small", tmp_path / "small.yaml")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not is_under_way(instance, job)
+        run = instance.create_run_for_job(job)
+        assert is_under_way(instance, job)
+        instance.report_run_failed(run)
+        assert not is_under_way(instance, job)

@@ -1,0 +1,42 @@
+"""What stands in the graph for mappings that cannot be loaded: an asset each that says why, and a check that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from dagster_defs.migrations import Broken
+from dagster_defs.step import distinct_names
+
+GROUP = "broken"
+CHECK = "can_be_loaded"
+
+
+def broken_mappings(broken: Sequence[Broken]) -> dg.Definitions:
+    """Nothing where none is broken."""
+    if not broken:
+        return dg.Definitions()
+    by_stem = {one.path.stem: one for one in broken}
+    keys = {dg.AssetKey([GROUP, name]): by_stem[stem] for name, stem in distinct_names(by_stem).items()}
+
+    @dg.multi_asset_check(
+        name=f"{GROUP}_mappings",
+        specs=[dg.AssetCheckSpec(CHECK, asset=key, description=one.problem) for key, one in keys.items()],
+    )
+    def checks() -> Iterator[dg.AssetCheckResult]:
+        for key, one in keys.items():
+            yield dg.AssetCheckResult(asset_key=key, check_name=CHECK, passed=False, description=one.problem)
+
+    return dg.Definitions(assets=[_asset(key, one) for key, one in keys.items()], asset_checks=[checks])
+
+
+def _asset(key: dg.AssetKey, broken: Broken) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=key,
+        group_name=GROUP,
+        kinds={"yaml"},
+        description=f"This mapping cannot be loaded. {broken.problem}\n\nMend it (`crossover check` tells all its "
+        "problems), then reload the definitions.",
+        metadata={"mapping_path": dg.MetadataValue.path(str(broken.path.absolute()))},
+    )

@@ -1,0 +1,152 @@
+"""`crossover ui` while its processes are killed in the middle of a backfill, and when it is started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import dagster as dg
+import psycopg
+import pytest
+
+from pipelines.target.embedded import EmbeddedDynamoDB
+from pipelines.warehouse.layout import MigrationFolder, read_manifest
+from pipelines.warehouse.manifest import BackfillManifest
+from pipelines.warehouse.place import Place
+from tests.acting_endpoint import Act, ActingEndpoint
+from tests.dagster_ui import LOCATION, LONGEST_SECONDS, Ui, kill, processes_of, serving
+
+pytestmark = pytest.mark.e2e
+
+NOTES = """\
+migration: notes
+target:
+  tables:
+    notes:
+      partition_key: {name: pk, type: S}
+items:
+  note:
+    table: notes
+    from: notes
+    key: {pk: "NOTE#{note_id}"}
+checks: {schedule: "0 2 * * *"}
+"""
+COUNT = 300
+BEFORE_THE_GATE = 20
+CONFIG = {"ops": {"notes__backfill": {"config": {"mode": "cold"}}}}
+SCHEDULE = {**LOCATION, "scheduleName": "notes_nightly"}
+STATUS = """
+query Status($schedule: ScheduleSelector!) {
+  scheduleOrError(scheduleSelector: $schedule) { ... on Schedule { scheduleState { id status } } }
+}
+"""
+STOP = "mutation Stop($id: String!) { stopRunningSchedule(id: $id) { __typename } }"
+CHECKS = """
+{ assetCheckExecutions(assetKey: {path: ["notes", "diff"]}, checkName: "consistent", limit: 5) { status } }
+"""
+
+
+class Gate(ActingEndpoint):
+    """Lets so many batches through, and then none until it is opened."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream, fault=self._pass)
+        self.is_waited_at = threading.Event()
+        self.is_open = threading.Event()
+
+    def own(self) -> Mapping[str, Act]:
+        return {}
+
+    def _pass(self, action: str, number: int) -> None:
+        if action == "BatchWriteItem" and number >= BEFORE_THE_GATE:
+            self.is_waited_at.set()
+            self.is_open.wait(LONGEST_SECONDS)
+
+
+@pytest.fixture
+def environment(
+    database_url: str, dynamodb_environment: str, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (tmp_path / "gql.py").write_text("raise ImportError('Dagster has a package of this name')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (folder / "notes.yaml").write_text(NOTES, encoding="utf-8")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE notes (note_id int PRIMARY KEY, body text)")
+        connection.execute("INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(1, %s) n", [COUNT])
+    return {
+        **os.environ,
+        "CROSSOVER_SOURCE_URL": database_url,
+        "CROSSOVER_WAREHOUSE": str(warehouse),
+        "CROSSOVER_MIGRATIONS": str(folder),
+    }
+
+
+def test_kills_in_the_middle_of_a_backfill_and_a_restart(
+    environment: dict[str, str], dynamodb_server: EmbeddedDynamoDB, warehouse: Path, tmp_path: Path
+) -> None:
+    home = warehouse / ".dagster"
+    with Gate(dynamodb_server.url).serving() as gate:
+        environment["AWS_ENDPOINT_URL_DYNAMODB"] = gate.url
+        with serving(environment, tmp_path / "first.log") as ui:
+            begun = ui.launch("notes_backfill", CONFIG)
+            assert gate.is_waited_at.wait(LONGEST_SECONDS), ui.log.read_text()
+
+            kill(home, "dagster._daemon")
+            kill(home, "dagster_webserver")
+            assert ui.statuses() == {begun: "STARTED"}  # the web server answers again, and the run goes on
+
+            kill(home, "multiprocessing.spawn")
+            gate.is_open.set()  # what was sent before arrives now
+            assert ui.ended(begun) == "FAILURE"
+
+            resumed = ui.go_on(begun)
+            assert ui.ended(resumed) == "SUCCESS"  # launched by the daemon, which was started again, too
+            assert_all_is_written(warehouse)
+
+            switch_off(ui)
+            leave_a_failed_check(home)
+            assert ui.stop(signal.SIGINT) == 0
+        assert processes_of(home) == {}
+
+    with serving(environment, tmp_path / "second.log") as ui:
+        assert ui.statuses() == {begun: "FAILURE", resumed: "SUCCESS"}
+        assert state(ui)["status"] == "STOPPED"
+        assert ui.ask(CHECKS)["assetCheckExecutions"] == [{"status": "FAILED"}]
+        assert ui.stop(signal.SIGTERM) == 0
+    assert processes_of(home) == {}
+
+
+def assert_all_is_written(warehouse: Path) -> None:
+    folder = MigrationFolder(Place.of(warehouse / "notes"))
+    (run_id,) = folder.finished("backfills")
+    run = read_manifest(folder.backfill(run_id), BackfillManifest)
+    assert (run.records, run.written, run.superseded, run.conflicts, run.failed) == (COUNT, COUNT, 0, 0, 0)
+    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName="notes")
+    items = [item for page in pages for item in page["Items"]]
+    assert {item["pk"]["S"]: (item["note_id"], item["body"]) for item in items} == {
+        f"NOTE#{number}": ({"N": str(number)}, {"S": f"note {number}"}) for number in range(1, COUNT + 1)
+    }
+
+
+def state(ui: Ui) -> Any:
+    return ui.ask(STATUS, schedule=SCHEDULE)["scheduleOrError"]["scheduleState"]
+
+
+def switch_off(ui: Ui) -> None:
+    assert state(ui)["status"] == "RUNNING"
+    ui.ask(STOP, id=state(ui)["id"])
+
+
+def leave_a_failed_check(home: Path) -> None:
+    """In the records of the instance, as a run would."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(asset_key=dg.AssetKey(["notes", "diff"]), check_name="consistent", passed=False)
+        )
