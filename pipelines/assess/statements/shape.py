@@ -1,0 +1,107 @@
+"""A statement's shape: its SQL with a parameter in place of every value, so that texts of one shape are equal."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from sqlglot import exp
+
+from pipelines.assess.statements.lexer import Token, lexemes
+
+_VALUES = (
+    exp.Literal,
+    exp.Boolean,
+    exp.Parameter,
+    exp.Placeholder,
+    exp.BitString,
+    exp.HexString,
+    exp.ByteString,
+    exp.RawString,
+    exp.UnicodeString,
+    exp.National,
+)
+_MORE = "..."
+_ANY = "'%'"
+_FLOOD = 100_000  # characters; such a shape is nothing to read
+
+
+def shape(tree: exp.Expr) -> str:
+    """Parameters are numbered as they come; lists and VALUES of any length are alike. Changes nothing of `tree`."""
+    copy = tree.copy()
+    for node in list(copy.find_all(exp.In, exp.Values, exp.Array)):
+        _shorten(node)
+    for node in list(copy.find_all(*_VALUES)):
+        _hide(node)
+    text = copy.sql("postgres", comments=False)[:_FLOOD]
+    return _numbered(text)
+
+
+def wildcard_kind(pattern: exp.Expr | None) -> str:
+    """Of a pattern of LIKE: `exact`, `prefix`, `infix`, or `unknown` where a parameter is the whole of it."""
+    match pattern:
+        case exp.Literal(is_string=True):
+            return _kind_of(str(pattern.this))
+        case exp.DPipe():
+            parts = list(pattern.flatten())
+        case exp.Concat():
+            parts = list(pattern.expressions)
+        case _:
+            return "unknown"
+    first, last = parts[0], parts[-1]
+    if isinstance(first, exp.Literal) and str(first.this).startswith(("%", "_")):
+        return "infix"
+    return "prefix" if isinstance(last, exp.Literal) and str(last.this) == "%" else "unknown"
+
+
+def _kind_of(pattern: str) -> str:
+    plain = pattern.replace("\\%", "").replace("\\_", "")
+    body = plain.removesuffix("%")
+    if "%" in body or "_" in body:
+        return "infix"
+    return "prefix" if plain.endswith("%") else "exact"
+
+
+def _shorten(node: exp.Expr) -> None:
+    """Only a list of values: one of columns stays as it is."""
+    elements = node.expressions
+    if isinstance(node, exp.Values):
+        node.set("expressions", elements[:1])
+    elif len(elements) > 0 and all(isinstance(one, (*_VALUES, exp.Neg, exp.Cast, exp.Tuple)) for one in elements):
+        node.set("expressions", [elements[0], exp.Var(this=_MORE)])
+
+
+def _hide(node: exp.Expr) -> None:
+    parent = node.parent
+    if isinstance(parent, exp.Parameter | exp.DataTypeParam) or isinstance(node.find_ancestor(exp.JSONPath), exp.Expr):
+        return
+    if isinstance(node, exp.Literal) and not node.is_string and isinstance(parent, exp.Ordered | exp.Group):
+        return  # a position
+    if isinstance(node, exp.Literal) and node.sql() == _ANY and isinstance(parent, exp.DPipe | exp.Concat):
+        return
+    value: exp.Expr = exp.Parameter(this=exp.Literal.number(1))
+    if isinstance(parent, exp.Interval):
+        parent.replace(value)
+        return
+    if isinstance(parent, exp.Like | exp.ILike) and isinstance(node, exp.Literal):
+        value = _like(node)
+    node.replace(value)
+
+
+def _like(node: exp.Literal) -> exp.Expr:
+    """The wildcards stay, as SQL."""
+    parameter = exp.Parameter(this=exp.Literal.number(1))
+    match wildcard_kind(node):
+        case "prefix":
+            return exp.Var(this=f"$1 || {_ANY}")
+        case "infix":
+            return exp.Var(this=f"{_ANY} || $1 || {_ANY}")
+    return parameter
+
+
+def _numbered(text: str) -> str:
+    """Whatever string sqlglot has written is a value, too: of a JSON path, of an interval."""
+    numbers = count(1)
+    hidden = (Token.PARAMETER, Token.STRING)
+    return "".join(
+        f"${next(numbers)}" if one.token in hidden and one.text != _ANY else one.text for one in lexemes(text)
+    )
