@@ -56,9 +56,14 @@ class Facts:
         found = (one for one in self.evidence.indexes if one.columns and one.columns[0] == column)
         return next(found, None)
 
-    @property
-    def row_bytes(self) -> float | None:
-        return self.evidence.bytes / self.rows if self.rows else None
+    def bytes_of(self, columns: Iterable[str] | None) -> float | None:
+        """Of one row's columns, on average, with their names, which an item repeats; None for all columns. None where
+        it is not known."""
+        whole = self.evidence.bytes / self.rows if self.rows else None
+        names = self.columns if columns is None else columns
+        known = [(name, found.average_bytes) for name in names if (found := self.statistics(name)) is not None]
+        sizes = sum(len(name.encode()) + size for name, size in known)
+        return float(sizes) if known else whole
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Question:
     def best(self) -> Verdict:
         """Of all tables that could be the anchor; the first that FROM names, where two are equal."""
         candidates = [one for one in self.graph.sources if one.role is Role.MAIN] or list(self.graph.sources)
-        return min((self._verdict(one) for one in candidates), key=_cost)
+        return min((self._verdict(one) for one in candidates), key=lambda one: RANK[one.pattern])
 
     def _verdict(self, anchor: Source) -> Verdict:
         found = self._access(anchor)
@@ -98,7 +98,7 @@ class Question:
         return bool(self._hurdles()) or any(self.graph.tests[one] for one in self.graph.sources)
 
     def _with_routes(self, anchor: Source, found: Access, base: Verdict, ways: dict[Source, Route]) -> Verdict:
-        others = [source for source in self.graph.sources if source is not anchor]
+        others = sorted(ways, key=lambda source: len(ways[source].steps))
         unreached = next((join for join in self.graph.value_joins if {join.left, join.right} - {anchor, *ways}), None)
         if unreached is not None:
             return _denormalise(base, f"join {unreached.on} is by the key of neither table")
@@ -174,8 +174,3 @@ def _ad_hoc(name: str, beyond: Beyond) -> Verdict:
     alternative = Alternative.STREAM_OUT if search else Alternative.KEEP_IN_RDS
     where = "stream it to a search index" if search else "ad-hoc filter"
     return not_for_dynamodb(f"{name} is filtered by {beyond.value}, which no key answers: {where}", alternative, name)
-
-
-def _cost(verdict: Verdict) -> tuple[int, int, int]:
-    items = sum(embed.form == "items" for embed in verdict.embeds)
-    return RANK[verdict.pattern], items, len(verdict.embeds)

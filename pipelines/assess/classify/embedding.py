@@ -52,9 +52,9 @@ def routes(graph: Graph, anchor: Source) -> dict[Source, Route]:
 def embed_of(anchor: Source, route: Route) -> Embed:
     rows, most = _product(route, "children"), _product(route, "children_most")
     last = route.steps[-1]
-    form = "map"
-    if last.down:
-        form = "list" if fits(last.to, most) else "items"
+    form = "list" if last.down else "map"
+    if any(step.down for step in route.steps) and not fits(last.to, most):
+        form = "items"
     return Embed(
         path=(anchor.facts.name, *(step.to.facts.name for step in route.steps)),
         on=str(last.tie.edge),
@@ -65,8 +65,8 @@ def embed_of(anchor: Source, route: Route) -> Embed:
 
 
 def fits(source: Source, rows_most: float | None) -> bool:
-    """What is not known is taken to fit."""
-    size = source.facts.row_bytes
+    """Of the columns that the statement uses. What is not known is taken to fit."""
+    size = source.facts.bytes_of(None if source.whole else source.used)
     return rows_most is None or size is None or rows_most * size <= LIST_BYTES
 
 

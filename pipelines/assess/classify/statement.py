@@ -33,12 +33,12 @@ def classify(schema: Schema, outcome: Outcome) -> Classified:
         case Utility():
             return Classified(outcome.keyword, outside("a utility statement: it reads and writes no row by itself"))
         case Parsed():
-            return _parsed(schema, outcome.tree)
+            return _parsed(schema, outcome)
 
 
-def _parsed(schema: Schema, tree: exp.Expr) -> Classified:
+def _parsed(schema: Schema, parsed: Parsed) -> Classified:
     try:
-        return Classified(shape(tree), _verdict(schema, tree))
+        return Classified(shape(parsed), _verdict(schema, parsed.tree))
     except RecursionError:
         return Classified(None, _unreadable("nested too deeply"))
 

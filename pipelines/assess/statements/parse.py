@@ -27,12 +27,16 @@ _TYPED_PARAMETER = re.compile(r"\b(interval|date|time|timestamp|timestamptz)\s+(
 _PREPARE = re.compile(r"prepare\s+(\w+|\"[^\"]+\")\s*(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?\s*as\b", re.IGNORECASE)
 _DECLARE = re.compile(r"declare\b.*?\bcursor\b.*?\bfor\b", re.IGNORECASE | re.DOTALL)
 _EXECUTE = re.compile(r"execute\s+(\w+|\"[^\"]+\")", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _PYTHON_PARAMETER = re.compile(r"%s|%\(\w+\)s")
 
 
 @dataclass(frozen=True)
 class Parsed:
+    """`values`: words of the text's strings that are no word of its own: none of them may be shown."""
+
     tree: exp.Expr
+    values: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def parse(sql: str) -> Outcome:
     body = _PREPARE.match(text) or _DECLARE.match(text)
     if body is None and _UTILITY.fullmatch(keyword):
         return Utility(keyword.upper())
-    return _tree(text[body.end() :] if body is not None else text)
+    return _tree(text[body.end() :] if body is not None else text, _values(found))
 
 
 def prepared_name(sql: str) -> str | None:
@@ -99,7 +103,21 @@ def _plain(found: Iterator[Lexeme] | list[Lexeme]) -> str:
     return _TYPED_PARAMETER.sub(r"\2 ::\1", "".join(parts).strip())
 
 
-def _tree(text: str) -> Outcome:
+def words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.lower()))
+
+
+def _values(found: list[Lexeme]) -> frozenset[str]:
+    hidden, own = set[str](), set[str]()
+    for lexeme in found:
+        if lexeme.token is Token.STRING:
+            hidden |= words(lexeme.text)
+        elif lexeme.token in (Token.WORD, Token.QUOTED):
+            own |= words(lexeme.text)
+    return frozenset(hidden - own)
+
+
+def _tree(text: str, values: frozenset[str]) -> Outcome:
     tree = _attempt(text)
     if tree is None and _PYTHON_PARAMETER.search(text):
         tree = _attempt(_PYTHON_PARAMETER.sub("$1 ", text))
@@ -107,7 +125,7 @@ def _tree(text: str) -> Outcome:
         return Unreadable("not SQL that can be parsed: it may have been cut off")
     if not isinstance(tree, _TREES):
         return Unreadable("a kind of statement that is not known")
-    return Parsed(tree)
+    return Parsed(tree, values)
 
 
 def _attempt(text: str) -> exp.Expr | None:

@@ -82,7 +82,7 @@ class Reader:
         match node:
             case exp.Table() if isinstance(node.this, exp.Identifier):
                 scope.names[name or identifier(node.this)] = self._table(node, role)
-            case exp.Subquery() if isinstance(node.this, exp.Table):
+            case exp.Subquery() if isinstance(node.unnest(), exp.Table):  # FROM (a JOIN b …)
                 self.relation(node.this, scope, role)
             case exp.Subquery():
                 scope.names[name] = _renamed(self.query(node.this, scope, role), node)

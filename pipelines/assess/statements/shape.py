@@ -7,6 +7,7 @@ from itertools import count
 from sqlglot import exp
 
 from pipelines.assess.statements.lexer import Token, lexemes
+from pipelines.assess.statements.parse import Parsed, words
 
 _VALUES = (
     exp.Literal,
@@ -25,15 +26,20 @@ _ANY = "'%'"
 _FLOOD = 100_000  # characters; such a shape is nothing to read
 
 
-def shape(tree: exp.Expr) -> str:
-    """Parameters are numbered as they come; lists and VALUES of any length are alike. Changes nothing of `tree`."""
-    copy = tree.copy()
+def shape(parsed: Parsed) -> str | None:
+    """Parameters are numbered as they come; lists and VALUES of any length are alike. None where a value would show:
+    sqlglot takes some strings for names."""
+    copy = parsed.tree.copy()
+    if isinstance(copy, exp.Copy):  # a file, a program and what they are read with
+        copy.set("files", None)
+        copy.set("params", None)
     for node in list(copy.find_all(exp.In, exp.Values, exp.Array)):
         _shorten(node)
     for node in list(copy.find_all(*_VALUES)):
         _hide(node)
     text = copy.sql("postgres", comments=False)[:_FLOOD]
-    return _numbered(text)
+    shown = _numbered(text)
+    return None if _shows(shown, parsed.values) else shown
 
 
 def wildcard_kind(pattern: exp.Expr | None) -> str:
@@ -96,6 +102,11 @@ def _like(node: exp.Literal) -> exp.Expr:
         case "infix":
             return exp.Var(this=f"{_ANY} || $1 || {_ANY}")
     return parameter
+
+
+def _shows(text: str, values: frozenset[str]) -> bool:
+    names = (one.text for one in lexemes(text) if one.token in (Token.WORD, Token.QUOTED))
+    return any(words(name) & values for name in names)
 
 
 def _numbered(text: str) -> str:
