@@ -38,7 +38,8 @@ def classify(schema: Schema, outcome: Outcome) -> Classified:
 
 def _parsed(schema: Schema, parsed: Parsed) -> Classified:
     try:
-        return Classified(shape(parsed), _verdict(schema, parsed.tree))
+        verdict = _verdict(schema, parsed.tree)
+        return Classified(shape(parsed), verdict)
     except RecursionError:
         return Classified(None, _unreadable("nested too deeply"))
 

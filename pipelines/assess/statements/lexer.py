@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 
 class Token(Enum):
@@ -20,8 +20,7 @@ class Token(Enum):
     OTHER = auto()
 
 
-@dataclass(frozen=True)
-class Lexeme:
+class Lexeme(NamedTuple):
     token: Token
     text: str
     start: int
@@ -43,6 +42,7 @@ _PLAIN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_TOKENS = {token.name: token for token in Token}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -56,13 +56,9 @@ def lexemes(sql: str, start: int = 0) -> Iterator[Lexeme]:
         else:
             match = _PLAIN.match(sql, start)
             assert match is not None  # the last alternative takes any character
-            token, end = Token[_kind(match)], match.end()
+            token, end = _TOKENS[str(match.lastgroup)], match.end()
         yield Lexeme(token, sql[start:end], start)
         start = end
-
-
-def _kind(match: re.Match[str]) -> str:
-    return next(name for name, text in match.groupdict().items() if text is not None and name != "tag")
 
 
 def _comment_end(sql: str, start: int) -> int | None:

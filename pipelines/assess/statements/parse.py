@@ -83,6 +83,8 @@ def parse(sql: str) -> Outcome:
 
 def prepared_name(sql: str) -> str | None:
     """The name that a PREPARE gives."""
+    if "prepare" not in sql.lower():
+        return None
     match = _PREPARE.match(_plain(lexemes(sql)))
     return match[1] if match is not None else None
 

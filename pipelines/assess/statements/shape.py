@@ -28,16 +28,16 @@ _FLOOD = 100_000  # characters; such a shape is nothing to read
 
 def shape(parsed: Parsed) -> str | None:
     """Parameters are numbered as they come; lists and VALUES of any length are alike. None where a value would show:
-    sqlglot takes some strings for names."""
-    copy = parsed.tree.copy()
-    if isinstance(copy, exp.Copy):  # a file, a program and what they are read with
-        copy.set("files", None)
-        copy.set("params", None)
-    for node in list(copy.find_all(exp.In, exp.Values, exp.Array)):
+    sqlglot takes some strings for names. The tree is used up."""
+    tree = parsed.tree
+    if isinstance(tree, exp.Copy):  # a file, a program and what they are read with
+        tree.set("files", None)
+        tree.set("params", None)
+    for node in list(tree.find_all(exp.In, exp.Values, exp.Array)):
         _shorten(node)
-    for node in list(copy.find_all(*_VALUES)):
+    for node in list(tree.find_all(*_VALUES)):
         _hide(node)
-    text = copy.sql("postgres", comments=False)[:_FLOOD]
+    text = tree.sql("postgres", comments=False)[:_FLOOD]
     shown = _numbered(text)
     return None if _shows(shown, parsed.values) else shown
 
@@ -82,7 +82,7 @@ def _hide(node: exp.Expr) -> None:
         return
     if isinstance(node, exp.Literal) and not node.is_string and isinstance(parent, exp.Ordered | exp.Group):
         return  # a position
-    if isinstance(node, exp.Literal) and node.sql() == _ANY and isinstance(parent, exp.DPipe | exp.Concat):
+    if isinstance(parent, exp.DPipe | exp.Concat) and node.sql() == _ANY:
         return
     value: exp.Expr = exp.Parameter(this=exp.Literal.number(1))
     if isinstance(parent, exp.Interval):
