@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="the source database, postgresql://user@host:port/database")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        nargs="?",
+        help="the source database, postgresql://user@host:port/database; CROSSOVER_SOURCE_URL unless given",
+    )
     parser.add_argument(
         "--schema",
         metavar="S",
@@ -40,13 +45,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _assess(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.assess.assess import assess
     from pipelines.assess.summary import summary
+    from pipelines.settings import SOURCE_URL, required
     from pipelines.source.connect import check_url
     from pipelines.warehouse.place import Place
 
-    check_url(arguments.url, "URL")
+    url = arguments.url or required(SOURCE_URL, "the source database, or give its URL: crossover assess postgresql://…")
+    check_url(url, "URL" if arguments.url else SOURCE_URL)
     out = Place.of(arguments.out)
     found = assess(
-        arguments.url,
+        url,
         arguments.schema or ["public"],
         out,
         arguments.queries,
