@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from pipelines.assess.classify.access import PAGE_BYTES, Access, Way, access
 from pipelines.assess.classify.embedding import Route, embed_of, routes, said
@@ -40,11 +41,10 @@ class Question:
         return self._with_routes(anchor, found, base, ways)
 
     def _access(self, anchor: Source) -> Access:
-        order = [spot.column for spot in self.reading.order if spot is not None and spot.source is anchor]
-        unfixed = [None for spot in self.reading.order if spot is None or spot.source is not anchor]
+        leading = takewhile(lambda spot: spot is not None and spot.source is anchor, self.reading.order)
+        order = [spot.column for spot in leading if spot is not None]
         joins = [tie.edge.child_columns for tie in self.graph.ties if tie.many is anchor and not tie.edge.declared]
-        sorted_by = order if self.reading.limit and not unfixed else order[:1]
-        return access(anchor.facts, self.schema, self.graph.tests[anchor], sorted_by, joins)
+        return access(anchor.facts, self.schema, self.graph.tests[anchor], order, joins)
 
     def _found(self, anchor: Source, found: Access) -> Verdict:
         """By the anchor's own tests."""
@@ -87,6 +87,8 @@ class Question:
         facts = anchor.facts
         if self._tested():
             return not_for_dynamodb(f"no test on {facts.name} that a key answers", Alternative.KEEP_IN_RDS, facts.name)
+        if self.reading.limit and not self.reading.order:
+            return not_for_dynamodb(f"any rows of {facts.name}, by no key", Alternative.KEEP_IN_RDS, facts.name)
         if _is_small(facts):
             reason = f"Query of all {facts.rows:,} rows of {facts.name}: they fit in one partition's page of 1 MB"
             return Verdict(PatternClass.PARTITION_READ, reason, facts.name)
@@ -98,6 +100,11 @@ class Question:
         return bool(self._hurdles()) or any(self.graph.tests[one] for one in self.graph.sources)
 
     def _with_routes(self, anchor: Source, found: Access, base: Verdict, ways: dict[Source, Route]) -> Verdict:
+        down = next((route for route in ways.values() if any(step.down for step in route.steps)), None)
+        if found.way is Way.NONE and down is not None:
+            last = down.steps[-1].to.facts.name
+            reason = f"all rows of {anchor.facts.name} are read, each with those of {last}"
+            return not_for_dynamodb(reason, Alternative.KEEP_IN_RDS, anchor.facts.name)
         others = sorted(ways, key=lambda source: len(ways[source].steps))
         unreached = next((join for join in self.graph.value_joins if {join.left, join.right} - {anchor, *ways}), None)
         if unreached is not None:

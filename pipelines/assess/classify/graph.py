@@ -173,13 +173,19 @@ def without_mere_parents(graph: Graph, mentioned: set[Source]) -> Graph:
 def _mere_parents(graph: Graph, mentioned: set[Source]) -> Iterator[Source]:
     for source in graph.sources:
         near = graph.neighbours(source)
-        if len(near) != 1 or near[0][2] is False or source in mentioned or source.role is Role.ABSENT:
+        if len(near) != 1 or source in mentioned or source.role is Role.ABSENT:
             continue
-        key = set(near[0][0].edge.parent_columns)
+        key = _own_key(near[0][0], source)
         joined = any(source in (join.left, join.right) for join in graph.value_joins)
         named = source.used | {test.spot.column for test in graph.tests[source]}
-        if not joined and not source.whole and named <= key and not _forms(graph, source):
+        if key and not joined and not source.whole and named <= key and not _forms(graph, source):
             yield source
+
+
+def _own_key(tie: Tie, source: Source) -> set[str]:
+    """The columns of the tie, if they find one row of `source`: two mentions of one row are each other's parents."""
+    columns = set(tie.edge.parent_columns if tie.one is source else tie.edge.child_columns)
+    return columns if tie.one is source or any(columns.issuperset(key) for key in source.facts.keys) else set()
 
 
 def _forms(graph: Graph, source: Source) -> bool:

@@ -12,7 +12,7 @@ from pipelines.assess.schema import Schema
 from pipelines.assess.statements.conditions import Conditions
 from pipelines.assess.statements.outputs import Outputs
 from pipelines.assess.statements.parse import Parsed, parse
-from pipelines.assess.statements.reading import Link, Reading, Role, Source, Spot
+from pipelines.assess.statements.reading import Check, Link, Reading, Role, Source, Spot, Test
 from pipelines.assess.statements.scope import Columns, Scope, identifier
 
 WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
@@ -120,7 +120,9 @@ class Reader:
             self._join(join, scope, role)
         where = node.args.get("where")
         if where is not None:
+            before = len(self.reading.tests)
             self.conditions(scope, role).add(where.this)
+            _turn_inner(self.reading.tests[before:], role)
         return Outputs(self, self.reading, scope, role, within).read(node)
 
     def _join(self, join: exp.Join, scope: Scope, role: Role) -> None:
@@ -184,6 +186,13 @@ class Reader:
         found = self.query(node, None, role)
         self.named = before
         return found
+
+
+def _turn_inner(tests: Sequence[Test], role: Role) -> None:
+    """WHERE tests what an outer join has made: rows without the other side do not pass, or, of IS NULL, they alone."""
+    for test in tests:
+        if role is Role.MAIN and test.spot.source.role is Role.OPTIONAL:
+            test.spot.source.role = Role.ABSENT if test.check is Check.NULL else Role.MAIN
 
 
 @lru_cache(maxsize=4096)

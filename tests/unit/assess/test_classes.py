@@ -112,6 +112,9 @@ CASES = {
         P.NEEDS_GSI,
         "orders",
     ),
+    "SELECT * FROM customers c LEFT JOIN orders o ON o.customer_id = c.id WHERE o.status = $1": (P.NEEDS_GSI, "orders"),
+    "SELECT * FROM orders WHERE id IN (SELECT id FROM orders WHERE status = $1)": (P.NEEDS_GSI, "orders"),
+    "SELECT * FROM orders WHERE customer_id = (SELECT id FROM customers WHERE email = $1)": (P.NEEDS_GSI, "customers"),
     # an attribute of another table is asked for
     "SELECT o.id FROM orders o JOIN customers c ON c.id = o.customer_id WHERE c.country = $1 AND o.status = $2": (
         P.NEEDS_DENORMALISATION,
@@ -154,6 +157,11 @@ NOT_FOR_DYNAMODB = {
     "SELECT * FROM orders": Alternative.STREAM_OUT,
     "COPY orders TO STDOUT": Alternative.STREAM_OUT,
     "SELECT * FROM products WHERE tags @> $1": Alternative.KEEP_IN_RDS,
+    "SELECT * FROM orders LIMIT 10": Alternative.KEEP_IN_RDS,
+    "SELECT * FROM countries WHERE code NOT IN (SELECT country FROM customers)": Alternative.KEEP_IN_RDS,
+    "SELECT k.* FROM countries k LEFT JOIN customers c ON c.country = k.code WHERE c.id IS NULL": (
+        Alternative.KEEP_IN_RDS
+    ),
     "SELECT * FROM products WHERE abs(price) = $1": Alternative.KEEP_IN_RDS,
     "SELECT * FROM products WHERE ($1 IS NULL OR name = $1) AND price > 3": Alternative.KEEP_IN_RDS,
     "SELECT * FROM products WHERE price > (SELECT avg(price) FROM products)": Alternative.KEEP_IN_RDS,
@@ -230,6 +238,11 @@ def test_tests_of_an_outer_joins_other_side_leave_our_rows_alone() -> None:
 
 def test_a_key_of_few_values_is_to_be_sharded() -> None:
     assert "only 6 values: shard" in pattern_of(SHOP, "SELECT * FROM orders WHERE status = $1").reason
+
+
+def test_the_sort_key_is_what_orders_first() -> None:
+    assert pattern_of(SHOP, "SELECT * FROM orders WHERE customer_id = $1 ORDER BY placed_at, id").sort == "placed_at"
+    assert pattern_of(SHOP, "SELECT * FROM orders WHERE customer_id = $1 ORDER BY lower(note), id").sort is None
 
 
 def test_locks_and_offsets_are_said() -> None:
