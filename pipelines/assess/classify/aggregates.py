@@ -22,7 +22,7 @@ def with_aggregates(reading: Reading, found: Verdict) -> Verdict:
         return single
     if names:
         return _aggregation(reading, found, f"aggregation ({', '.join(names)})")
-    if (reading.grouped or reading.distinct) and not _is_located(found):
+    if (reading.grouped or reading.distinct) and not _is_located(found) and found.pattern not in _SERVED:
         return _aggregation(reading, found, "GROUP BY" if reading.grouped else "DISTINCT")
     return found
 

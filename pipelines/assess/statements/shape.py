@@ -31,7 +31,7 @@ def shape(parsed: Parsed) -> str | None:
     sqlglot takes some strings for names. The tree is used up."""
     tree = parsed.tree
     if isinstance(tree, exp.Copy):  # a file, a program and what they are read with
-        tree.set("files", None)
+        tree.set("files", [_parameter()])
         tree.set("params", None)
     for node in list(tree.find_all(exp.In, exp.Values, exp.Array)):
         _shorten(node)
@@ -84,7 +84,7 @@ def _hide(node: exp.Expr) -> None:
         return  # a position
     if isinstance(parent, exp.DPipe | exp.Concat) and node.sql() == _ANY:
         return
-    value: exp.Expr = exp.Parameter(this=exp.Literal.number(1))
+    value: exp.Expr = _parameter()
     if isinstance(parent, exp.Interval):
         parent.replace(value)
         return
@@ -95,13 +95,16 @@ def _hide(node: exp.Expr) -> None:
 
 def _like(node: exp.Literal) -> exp.Expr:
     """The wildcards stay, as SQL."""
-    parameter = exp.Parameter(this=exp.Literal.number(1))
     match wildcard_kind(node):
         case "prefix":
             return exp.Var(this=f"$1 || {_ANY}")
         case "infix":
             return exp.Var(this=f"{_ANY} || $1 || {_ANY}")
-    return parameter
+    return _parameter()
+
+
+def _parameter() -> exp.Expr:
+    return exp.Parameter(this=exp.Literal.number(1))
 
 
 def _shows(text: str, values: frozenset[str]) -> bool:

@@ -45,6 +45,7 @@ SHOP = evidence_of(
     ),
     Known("countries", "code name", "code", rows=200),
     Known("log", "at message"),
+    Known("prices", "sku region price", "sku region"),
     Known("flags", "name value", "", rows=10, unique=["name"]),
     views={"open_orders": "SELECT o.id AS number, o.customer_id AS owner FROM public.orders AS o WHERE o.status = $1"},
 )
@@ -69,6 +70,11 @@ CASES = {
         P.POINT_READ,
         "orders",
     ),
+    "SELECT * FROM ((orders o JOIN customers c ON c.id = o.customer_id)) WHERE o.id = 1": (P.POINT_READ, "orders"),
+    "SELECT o.id, json_agg(l.*) FROM orders o JOIN lines l ON l.order_id = o.id WHERE o.id = 1 GROUP BY 1": (
+        P.POINT_READ,
+        "orders",
+    ),
     "SELECT * FROM orders o LEFT JOIN lines l ON l.order_id = o.id WHERE o.id = $1": (P.POINT_READ, "orders"),
     "SELECT * FROM orders o JOIN customers c ON c.id = o.customer_id WHERE c.id = $1 AND o.id > 0": (
         P.POINT_READ,
@@ -87,6 +93,9 @@ CASES = {
     "SELECT min(placed_at) FROM orders WHERE customer_id = $1": (P.PARTITION_READ, "orders"),
     "SELECT DISTINCT status FROM orders WHERE customer_id = $1": (P.PARTITION_READ, "orders"),
     "SELECT * FROM countries": (P.PARTITION_READ, "countries"),
+    "SELECT DISTINCT name FROM countries": (P.PARTITION_READ, "countries"),
+    "SELECT * FROM prices WHERE sku = $1": (P.PARTITION_READ, "prices"),
+    "SELECT * FROM orders WHERE customer_id = $1 AND (status = $2 OR note = $3)": (P.PARTITION_READ, "orders"),
     # a join by a key that no foreign key declares is one nevertheless
     "SELECT * FROM customers c JOIN countries k ON k.code = c.country WHERE c.id = $1": (P.POINT_READ, "customers"),
     # a range
@@ -97,6 +106,7 @@ CASES = {
     # indexes
     "SELECT * FROM customers WHERE email = $1": (P.NEEDS_GSI, "customers"),
     "SELECT * FROM customers WHERE upper(email) = $1": (P.NEEDS_GSI, "customers"),
+    "SELECT * FROM customers WHERE email = $1 OR country = $2": (P.NEEDS_GSI, "customers"),
     "SELECT * FROM orders WHERE status = $1 ORDER BY placed_at LIMIT 5": (P.NEEDS_GSI, "orders"),
     "SELECT * FROM orders WHERE placed_at > now() - interval '1 hour'": (P.NEEDS_GSI, "orders"),
     "SELECT * FROM orders ORDER BY placed_at DESC LIMIT 5": (P.NEEDS_GSI, "orders"),
@@ -151,6 +161,9 @@ NOT_FOR_DYNAMODB = {
     "SELECT status, count(*) FROM orders GROUP BY status": Alternative.STREAM_OUT,
     "SELECT status, sum(id) FROM orders WHERE placed_at > $1 GROUP BY 1 HAVING sum(id) > 3": Alternative.STREAM_OUT,
     "SELECT DISTINCT status FROM orders": Alternative.STREAM_OUT,
+    "SELECT DISTINCT status FROM orders WHERE placed_at > $1": Alternative.STREAM_OUT,
+    "SELECT row_number() OVER (ORDER BY placed_at) FROM orders WHERE customer_id = $1": Alternative.PRECOMPUTE,
+    "SELECT * FROM products WHERE name LIKE '%x'": Alternative.STREAM_OUT,
     "SELECT * FROM products WHERE name ILIKE '%x%'": Alternative.STREAM_OUT,
     "SELECT * FROM products WHERE name LIKE $1": Alternative.STREAM_OUT,
     "SELECT * FROM products WHERE name ~ 'x'": Alternative.STREAM_OUT,
@@ -203,6 +216,10 @@ def test_outside_and_unreadable(statement: str, expected: PatternClass) -> None:
     assert pattern.positions == ("test.sql:1",)
 
 
+def test_what_is_cut_off_is_said_to_be() -> None:
+    assert "does not end" in pattern_of(SHOP, "SELECT * FROM orders WHERE note = 'cut off he").reason
+
+
 def test_what_prepare_and_declare_stand_before_is_what_counts() -> None:
     found = patterns_of(
         SHOP,
@@ -238,6 +255,17 @@ def test_tests_of_an_outer_joins_other_side_leave_our_rows_alone() -> None:
 
 def test_a_key_of_few_values_is_to_be_sharded() -> None:
     assert "only 6 values: shard" in pattern_of(SHOP, "SELECT * FROM orders WHERE status = $1").reason
+
+
+def test_a_day_is_a_range() -> None:
+    pattern = pattern_of(SHOP, "SELECT * FROM orders WHERE placed_at::date = $1")
+    assert (pattern.pattern, pattern.keys, pattern.sort) == (PatternClass.NEEDS_GSI, (), "placed_at")
+
+
+def test_or_of_one_column_is_a_list_and_of_many_an_ad_hoc_filter() -> None:
+    assert pattern_of(SHOP, "SELECT * FROM orders WHERE id = $1 OR id = $2").batch
+    many = " OR ".join(f"{column} = $1" for column in ("id", "customer_id", "status", "placed_at", "note") * 2)
+    assert pattern_of(SHOP, f"SELECT * FROM orders WHERE {many}").alternative is Alternative.KEEP_IN_RDS
 
 
 def test_the_sort_key_is_what_orders_first() -> None:

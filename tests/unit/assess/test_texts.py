@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from pipelines.assess.queries.script import script_statements
 from pipelines.assess.statements.fingerprint import fingerprint
 from pipelines.assess.statements.lexer import Token, lexemes
+from pipelines.assess.statements.parse import Parsed
+from pipelines.assess.statements.shape import shape
 from tests.assess_evidence import Known, evidence_of, patterns_of
 
 pytestmark = pytest.mark.unit
@@ -74,6 +77,7 @@ LEAKY = [
     "SELECT extract('s3kr1t' FROM placed_at) FROM orders",
     "SELECT trim('s3kr1t' FROM note), position('s3kr1t' IN note) FROM orders",
     "SELECT date_trunc('s3kr1t', placed_at), interval '3 s3kr1t' FROM orders",
+    "SELECT date_part('s3kr1t', placed_at) FROM orders",
     "SELECT * FROM orders TABLESAMPLE SYSTEM ('s3kr1t')",
     "ALTER ROLE me PASSWORD 's3kr1t'",
     "SET custom.value = 's3kr1t'",
@@ -103,6 +107,17 @@ def test_no_value_gets_out(
     assert found.statements == 1
     captured = capsys.readouterr()
     assert SECRET not in found.model_dump_json() + captured.out + captured.err + caplog.text
+
+
+def test_a_copys_table_is_shown() -> None:
+    (pattern,) = patterns_of(SHOP, "COPY orders TO PROGRAM 'gzip > file'").patterns
+    assert pattern.text == "COPY orders TO $1"
+
+
+def test_where_a_string_would_show_as_a_name_nothing_is_shown() -> None:
+    tree = exp.column("s3kr1t")
+    assert shape(Parsed(tree, frozenset({"s3kr1t"}))) is None
+    assert shape(Parsed(tree, frozenset())) == "s3kr1t"
 
 
 @settings(max_examples=25)

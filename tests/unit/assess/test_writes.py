@@ -114,6 +114,14 @@ def test_how_rows_are_found(statement: str, kind: str, columns: str, located: st
     assert reason in pattern_of(SHOP, statement).reason
 
 
+def test_rows_that_another_table_finds_are_no_update_of_one_item() -> None:
+    statement = (
+        "UPDATE orders SET status = 'x' FROM customers c "
+        "WHERE c.id = orders.customer_id AND orders.id = 4 AND c.name = 'y'"
+    )
+    assert "its rows are found first: GetItem of orders" in pattern_of(SHOP, statement).reason
+
+
 def test_several_writes_of_one_statement() -> None:
     pattern = pattern_of(
         SHOP,
@@ -157,12 +165,12 @@ def test_a_new_row_is_held_by_its_parents_alone() -> None:
 
 def test_no_more_items_than_there_are() -> None:
     few = evidence_of(
-        Known("status", "id name", "id", rows=2),
-        Known("task", "id status_id", "id", rows=10, distinct={"status_id": 2}, parents={"status_id": "status"}),
-        Known("note", "id task_id", "id", rows=3, distinct={"task_id": 1}, parents={"task_id": "task"}),
+        Known("product", "id name", "id", rows=2),
+        Known("bill", "id", "id", rows=10),
+        Known("line", "id product_id bill_id", "id", rows=1000, parents={"product_id": "product", "bill_id": "bill"}),
     )
-    (write,) = pattern_of(few, "UPDATE status SET name = 'x' WHERE id = 1").writes
-    assert {one.path[-1]: one.items for one in write.fan_out} == {"task": 5.0, "note": 1.5}
+    (write,) = pattern_of(few, "UPDATE product SET name = 'x' WHERE id = 1").writes
+    assert {one.path[-1]: one.items for one in write.fan_out} == {"line": 500.0, "bill": 10.0}
 
 
 def test_the_list_of_embeds_is_bounded() -> None:
