@@ -118,6 +118,13 @@ def test_pg_stat_statements(statistics_server: str, tmp_path: Path) -> None:
     assert film.positions[0].startswith("queryid ")
 
 
+def test_an_extension_that_is_not_loaded_is_one_note(database_url: str, tmp_path: Path) -> None:
+    run(database_url, "CREATE TABLE t (id int)", "CREATE EXTENSION pg_stat_statements")
+    found = assessed(database_url, tmp_path)
+    assert "installed but not loaded" in found.evidence.notes[0]
+    assert (found.evidence.statements.source, found.patterns.statements) == (StatementsFrom.NONE, 0)
+
+
 def pattern_on(found: Assessment, name: str) -> Pattern:
     (pattern,) = [one for one in found.patterns.patterns if one.table == name]
     return pattern

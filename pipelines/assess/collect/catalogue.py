@@ -140,4 +140,7 @@ def read_views(connection: Connection[TupleRow], schemas: Sequence[str]) -> tupl
 
 def _without_values(definition: str | None) -> str | None:
     outcome = parse(definition) if definition is not None else None
-    return shape(outcome) if isinstance(outcome, Parsed) else None
+    try:
+        return shape(outcome) if isinstance(outcome, Parsed) else None
+    except RecursionError:  # nested too deeply
+        return None

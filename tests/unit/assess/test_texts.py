@@ -120,6 +120,20 @@ def test_where_a_string_would_show_as_a_name_nothing_is_shown() -> None:
     assert shape(Parsed(tree, frozenset())) == "s3kr1t"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM orders WHERE " + " OR ".join(f"id = {n}" for n in range(2000)),
+        "SELECT * FROM orders WHERE " + "(" * 2000 + "id = 1" + ")" * 2000,
+        "SELECT * FROM orders WHERE id IN (" + ", ".join(map(str, range(5000))) + ")",
+    ],
+    ids=["many branches", "many brackets", "a long list"],
+)
+def test_what_is_very_long_or_deep_is_one_pattern(statement: str) -> None:
+    (pattern,) = patterns_of(SHOP, statement).patterns
+    assert pattern.pattern in ("point_read", "unreadable"), pattern.reason
+
+
 @settings(max_examples=25)
 @given(
     st.integers(min_value=10**8, max_value=10**12), st.sampled_from(["{}", "-{}", "{}.5", "'{}'", "'%{}'", "$q${}$q$"])
