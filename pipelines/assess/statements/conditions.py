@@ -255,13 +255,11 @@ def _queries(node: exp.Expr) -> list[exp.Expr]:
 
 
 def _same_column(groups: list[list[Test]]) -> Spot | None:
-    tests = [group[0] for group in groups if len(group) == 1]
-    spots = {test.spot for test in tests if test.check in (Check.EQUAL, Check.IN)}
-    return (
-        tests[0].spot
-        if len(tests) == len(groups) == sum(t.check in (Check.EQUAL, Check.IN) for t in tests) and len(spots) == 1
-        else None
-    )
+    """The one column that every branch compares with a value, and does nothing else."""
+    tests = [test for group in groups for test in group]
+    if len(tests) > len(groups) or any(test.check not in (Check.EQUAL, Check.IN) for test in tests):
+        return None
+    return tests[0].spot if len({test.spot for test in tests}) == 1 else None
 
 
 def _beyond(node: exp.Expr) -> Beyond:

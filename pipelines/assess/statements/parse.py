@@ -74,7 +74,7 @@ def parse(sql: str) -> Outcome:
     if keyword in _OPAQUE:
         return Unreadable(_OPAQUE[keyword])
     if keyword == "execute" and (name := _EXECUTE.match(text)) is not None:
-        return Prepared(name[1])
+        return Prepared(_folded(name[1]))
     body = _PREPARE.match(text) or _DECLARE.match(text)
     if body is None and _UTILITY.fullmatch(keyword):
         return Utility(keyword.upper())
@@ -86,7 +86,12 @@ def prepared_name(sql: str) -> str | None:
     if "prepare" not in sql.lower():
         return None
     match = _PREPARE.match(_plain(lexemes(sql)))
-    return match[1] if match is not None else None
+    return _folded(match[1]) if match is not None else None
+
+
+def _folded(name: str) -> str:
+    """As PostgreSQL takes a name: in lower case unless quoted."""
+    return name if name.startswith('"') else name.lower()
 
 
 def _plain(found: Iterator[Lexeme] | list[Lexeme]) -> str:

@@ -224,7 +224,7 @@ def test_what_prepare_and_declare_stand_before_is_what_counts() -> None:
     found = patterns_of(
         SHOP,
         "PREPARE by_id (bigint) AS SELECT * FROM orders WHERE id = $1",
-        "EXECUTE by_id(17)",
+        "EXECUTE By_Id(17)",
         "SELECT * FROM orders WHERE id = 4",
         "DECLARE c CURSOR FOR SELECT * FROM orders WHERE id = 5",
     )
