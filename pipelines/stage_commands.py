@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipelines.alarms_commands import COMMAND as ALARMS
+from pipelines.assess_commands import COMMAND as ASSESS
 from pipelines.capture_commands import COMMAND as CAPTURE
 from pipelines.command import (
     Command,
@@ -385,6 +386,7 @@ def _dump_options(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = (
+    ASSESS,
     Command("check", "validate the mapping against the live schema", _with_mapping(), _check),
     Command("tables", "create the DynamoDB tables and indexes", _with_mapping(), _tables),
     Command("snapshot", "export one consistent cut of the source", _with_mapping(_source_options), _snapshot),

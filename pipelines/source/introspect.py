@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import LiteralString
@@ -161,9 +162,13 @@ def _read(connection: Connection[TupleRow], wanted: list[TableRef]) -> Catalog:
         for oid, schema, name, relkind, inherited in connection.execute(_TABLES, (schemas, names))
     }
     oids = [oid for oid, _, _ in found.values()]
+    types: dict[int, list[_TypeRow]] = defaultdict(list)
     with connection.cursor(row_factory=class_row(_TypeRow)) as cursor:
-        types = cursor.execute(_COLUMNS, (oids, oids)).fetchall()
-    keys = connection.execute(_PRIMARY_KEYS, (oids,)).fetchall()
+        for row in cursor.execute(_COLUMNS, (oids, oids)):
+            types[row.relation].append(row)
+    keys: dict[int, list[str]] = defaultdict(list)
+    for oid, column in connection.execute(_PRIMARY_KEYS, (oids,)):
+        keys[oid].append(column)
     utf8 = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
     return Catalog(
         server_version=connection.info.server_version,
@@ -171,8 +176,8 @@ def _read(connection: Connection[TupleRow], wanted: list[TableRef]) -> Catalog:
             Table(
                 ref=ref,
                 relation=found[ref][1],
-                columns=_columns([row for row in types if row.relation == found[ref][0]], utf8),
-                primary_key=tuple(column for oid, column in keys if oid == found[ref][0]),
+                columns=_columns(types[found[ref][0]], utf8),
+                primary_key=tuple(keys[found[ref][0]]),
                 inherited=found[ref][2],
             )
             for ref in wanted

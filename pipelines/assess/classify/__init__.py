@@ -1,0 +1,1 @@
+"""Which access pattern a statement is: pure functions of the schema's facts and the statement."""

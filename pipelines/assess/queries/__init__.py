@@ -1,0 +1,1 @@
+"""Statements from a file: a script of SQL, or a log that PostgreSQL wrote."""

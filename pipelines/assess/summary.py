@@ -1,0 +1,119 @@
+"""What a person reads of an assessment on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipelines.assess.evidence import Evidence, TableEvidence
+from pipelines.assess.patterns import Pattern, PatternClass, Patterns
+
+TABLES = 10
+PATTERNS = 10
+_WIDTH = 100
+
+_NAMES = {
+    PatternClass.POINT_READ: "point read",
+    PatternClass.PARTITION_READ: "read by partition",
+    PatternClass.RANGE_READ: "range",
+    PatternClass.NEEDS_GSI: "needs a GSI",
+    PatternClass.NEEDS_DENORMALISATION: "needs denormalisation",
+    PatternClass.NOT_FOR_DYNAMODB: "not for DynamoDB",
+    PatternClass.WRITE: "write",
+    PatternClass.OUTSIDE: "outside of what was assessed",
+    PatternClass.UNREADABLE: "could not be read",
+}
+
+
+def summary(evidence: Evidence, patterns: Patterns) -> Iterator[str]:
+    yield from _tables(evidence)
+    yield ""
+    yield from _classes(evidence, patterns)
+    yield from _heaviest(patterns)
+    yield from _unread(patterns)
+    for note in (*evidence.notes, *evidence.statements.notes):
+        yield f"note: {note}"
+
+
+def _tables(evidence: Evidence) -> Iterator[str]:
+    tables = sorted(evidence.tables, key=lambda one: -one.bytes)
+    total = sum(one.bytes + one.index_bytes for one in tables)
+    schemas = ", ".join(evidence.schemas)
+    yield f"{evidence.source}, schema {schemas}: {len(tables)} tables, {_bytes(total)} with their indexes"
+    for table in tables[:TABLES]:
+        yield _table(table)
+    if len(tables) > TABLES:
+        yield f"  … and {len(tables) - TABLES} smaller ones"
+
+
+def _table(table: TableEvidence) -> str:
+    rows = "rows not known" if table.rows is None else f"{table.rows:,} rows"
+    parts = f", {len(table.partitions)} partitions" if table.partitions else ""
+    grown = ""
+    if table.growth is not None and table.growth.rows is not None:
+        grown = f", {table.growth.rows:+,} rows in {table.growth.days:,.1f} days"
+    return f"  {table.ref.table:<32} {rows:>18}  {_bytes(table.bytes):>9}{parts}{grown}"
+
+
+def _classes(evidence: Evidence, patterns: Patterns) -> Iterator[str]:
+    if not patterns.statements:
+        yield "no statement is known: access patterns are missing"
+        return
+    what = evidence.statements.source.value
+    yield f"{patterns.statements:,} statements ({what}), {len(patterns.patterns):,} patterns"
+    for pattern, count in patterns.classes.items():
+        if count:
+            yield f"  {_NAMES[pattern]:<32} {count:>8,}  {_share(_load(patterns, pattern)):>7} of the load"
+
+
+def _heaviest(patterns: Patterns) -> Iterator[str]:
+    shown = [one for one in patterns.patterns if one.pattern not in (PatternClass.OUTSIDE, PatternClass.UNREADABLE)]
+    if not shown:
+        return
+    yield ""
+    yield "heaviest patterns"
+    for one in shown[:PATTERNS]:
+        yield f"  {_share(_weight(one)):>7}  {_NAMES[one.pattern]}: {one.reason}"
+        yield f"           {_short(one.text or '')}"
+
+
+def _unread(patterns: Patterns) -> Iterator[str]:
+    unread = [one for one in patterns.patterns if one.pattern is PatternClass.UNREADABLE]
+    if unread:
+        yield ""
+    for one in unread[:PATTERNS]:
+        yield f"not read: {', '.join(one.positions)}: {one.reason}"
+    if len(unread) > PATTERNS:
+        yield f"not read: {len(unread) - PATTERNS} more in patterns.json"
+
+
+def _load(patterns: Patterns, pattern: PatternClass) -> float:
+    return sum(_weight(one) for one in patterns.patterns if one.pattern is pattern)
+
+
+def _weight(pattern: Pattern) -> float:
+    """Its share of the time, else of the calls."""
+    load = pattern.load
+    return load.share_of_calls if load.share_of_time is None else load.share_of_time
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
+
+
+def _bytes(count: int) -> str:
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    return f"{size:,.0f} {units[0]}" if units[0] == "B" else f"{size:,.1f} {units[0]}"
+
+
+def rows_of(tables: Sequence[TableEvidence]) -> int | None:
+    """All together; None where one is not known."""
+    known = [one.rows for one in tables if one.rows is not None]
+    return sum(known) if len(known) == len(tables) else None
