@@ -6,8 +6,9 @@ READY := .venv/.ready
 # DynamoDB endpoints of other makers that the tests run on: one with an environment of its own, one where Node is
 STAND_INS := .ministack/.ready .dynalite/.ready
 DYNALITE := dynalite@4.0.0
-# The tests run on two workers, a file at a time: each has a PostgreSQL, a DynamoDB endpoint and a Spark session
-WORKERS ?= 2
+# The tests run on three workers, a file at a time: each has a PostgreSQL, a DynamoDB endpoint and a Spark session. On two
+# cores, too: two workers leave nearly half of them idle, waiting for disks, starts and settled writes
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PYTHONDONTWRITEBYTECODE := 1
 
