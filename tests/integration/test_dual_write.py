@@ -332,8 +332,8 @@ def test_nothing_is_set_where_sessions_follow_already(
 
 def test_a_lost_ledger_connection_is_made_again(shop: Delivering, app: Application) -> None:
     app.put(Order(id=1, customer=1))
-    shop.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'crossover%'")
-    app.put(Order(id=2, customer=1))
+    shop.run("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name LIKE 'crossover%'")
+    app.put(Order(id=2, customer=1))  # the backends are gone by now; one that ended later would be lost in the middle
     assert live("orders").keys() == {"C1/O1", "C1/O2"}
     assert app.writer.counts().left_to_relay == {}
 
