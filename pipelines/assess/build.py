@@ -69,22 +69,10 @@ def _classes(shapes: Iterable[_Shape]) -> dict[PatternClass, int]:
 
 
 def _pattern(key: str, shape: _Shape, totals: _Totals) -> Pattern:
-    verdict = shape.verdict
     return Pattern(
         id=hashlib.sha256(key.encode()).hexdigest()[:_ID_DIGITS],
-        pattern=verdict.pattern,
-        reason=verdict.reason,
         text=shape.text,
-        table=verdict.table,
-        keys=verdict.keys,
-        sort=verdict.sort,
-        batch=verdict.batch,
-        filters=verdict.filters,
-        embeds=verdict.embeds,
-        alternative=verdict.alternative,
-        locks=verdict.locks,
-        limit=verdict.limit,
-        writes=verdict.writes,
+        **vars(shape.verdict),  # its fields are those of a pattern
         load=_load(shape.tally, totals),
         positions=tuple(shape.tally.positions),
     )
