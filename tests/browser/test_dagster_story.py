@@ -10,7 +10,6 @@ from pathlib import Path
 
 import boto3
 import dagster as dg
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from pyspark.sql import SparkSession
@@ -21,6 +20,7 @@ from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.warehouse.place import Place
 from tests.dagster_ui import LONGEST_SECONDS, Ui, serving
+from tests.notes import NOTES, make_notes
 
 pytestmark = [
     pytest.mark.browser,
@@ -28,19 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"),
 ]
 
-NOTES = """\
-migration: notes
-target:
-  tables:
-    notes:
-      partition_key: {name: pk, type: S}
-items:
-  note:
-    table: notes
-    from: notes
-    key: {pk: "NOTE#{note_id}"}
-checks: {settle_seconds: 0}
-"""
+MAPPING = NOTES + "checks: {settle_seconds: 0}\n"
 COUNT = 60
 PART = """\
 ops:
@@ -78,10 +66,8 @@ def ui(
     """Over one migration, whose snapshot and records somebody has made already."""
     folder = tmp_path / "migrations"
     folder.mkdir()
-    (folder / "notes.yaml").write_text(NOTES, encoding="utf-8")
-    with psycopg.connect(database_url) as connection:
-        connection.execute("CREATE TABLE notes (note_id int PRIMARY KEY, body text)")
-        connection.execute("INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(1, %s) n", [COUNT])
+    (folder / "notes.yaml").write_text(MAPPING, encoding="utf-8")
+    make_notes(database_url, COUNT)
     for name, value in (("SOURCE_URL", database_url), ("WAREHOUSE", str(warehouse)), ("MIGRATIONS", str(folder))):
         monkeypatch.setenv(f"CROSSOVER_{name}", value)
     opened = Migration.open(folder / "notes.yaml")

@@ -11,7 +11,6 @@ from typing import Any
 
 import boto3
 import dagster as dg
-import psycopg
 import pytest
 
 from pipelines.target.embedded import EmbeddedDynamoDB
@@ -20,22 +19,11 @@ from pipelines.warehouse.manifest import BackfillManifest
 from pipelines.warehouse.place import Place
 from tests.acting_endpoint import Act, ActingEndpoint
 from tests.dagster_ui import LOCATION, LONGEST_SECONDS, Ui, kill, processes_of, serving
+from tests.notes import NOTES, make_notes
 
 pytestmark = pytest.mark.e2e
 
-NOTES = """\
-migration: notes
-target:
-  tables:
-    notes:
-      partition_key: {name: pk, type: S}
-items:
-  note:
-    table: notes
-    from: notes
-    key: {pk: "NOTE#{note_id}"}
-checks: {schedule: "0 2 * * *"}
-"""
+MAPPING = NOTES + 'checks: {schedule: "0 2 * * *"}\n'
 COUNT = 300
 BEFORE_THE_GATE = 20
 CONFIG = {"ops": {"notes__backfill": {"config": {"mode": "cold"}}}}
@@ -76,10 +64,8 @@ def environment(
     folder.mkdir()
     (tmp_path / "gql.py").write_text("raise ImportError('Dagster has a package of this name')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (folder / "notes.yaml").write_text(NOTES, encoding="utf-8")
-    with psycopg.connect(database_url) as connection:
-        connection.execute("CREATE TABLE notes (note_id int PRIMARY KEY, body text)")
-        connection.execute("INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(1, %s) n", [COUNT])
+    (folder / "notes.yaml").write_text(MAPPING, encoding="utf-8")
+    make_notes(database_url, COUNT)
     return {
         **os.environ,
         "CROSSOVER_SOURCE_URL": database_url,

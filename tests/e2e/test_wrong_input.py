@@ -10,21 +10,9 @@ import pytest
 
 from pipelines.target.client import dynamodb_client
 from tests.e2e.conftest import CommandLine, Finished
+from tests.notes import NOTES
 
 pytestmark = pytest.mark.e2e
-
-GOOD = """\
-migration: notes
-target:
-  tables:
-    notes:
-      partition_key: {name: pk, type: S}
-items:
-  note:
-    table: notes
-    from: notes
-    key: {pk: "NOTE#{note_id}"}
-"""
 
 
 @pytest.fixture
@@ -77,28 +65,28 @@ def test_bad_yaml(crossover: CommandLine) -> None:
 )
 @pytest.mark.usefixtures("notes")
 def test_wrong_mapping(crossover: CommandLine, old: str, new: str, expected: str) -> None:
-    refused(crossover("check", write(crossover, GOOD.replace(old, new))), "notes.yaml:", expected)
+    refused(crossover("check", write(crossover, NOTES.replace(old, new))), "notes.yaml:", expected)
 
 
 @pytest.mark.usefixtures("notes")
 def test_good_mapping(crossover: CommandLine) -> None:
-    assert crossover("check", write(crossover, GOOD)).status == 0
+    assert crossover("check", write(crossover, NOTES)).status == 0
 
 
 def test_a_sample_that_is_no_share(crossover: CommandLine) -> None:
-    refused(crossover("verify", write(crossover, GOOD), "--sample", "10%"), "--sample 10%: give a share above 0")
+    refused(crossover("verify", write(crossover, NOTES), "--sample", "10%"), "--sample 10%: give a share above 0")
 
 
 def test_unreachable_database(crossover: CommandLine) -> None:
     url = "postgresql://me:secret-word@127.0.0.1:1/shop"
-    finished = crossover("snapshot", write(crossover, GOOD), CROSSOVER_SOURCE_URL=url)
+    finished = crossover("snapshot", write(crossover, NOTES), CROSSOVER_SOURCE_URL=url)
     refused(finished, "127.0.0.1:1")
     assert "secret-word" not in finished.err
 
 
 def test_unreachable_endpoint(crossover: CommandLine) -> None:
     refused(
-        crossover("tables", write(crossover, GOOD), AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1"),
+        crossover("tables", write(crossover, NOTES), AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1"),
         "127.0.0.1:1",
     )
 
@@ -110,33 +98,33 @@ def test_table_with_other_keys(crossover: CommandLine) -> None:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    refused(crossover("tables", write(crossover, GOOD)), "notes", "pk", "id")
+    refused(crossover("tables", write(crossover, NOTES)), "notes", "pk", "id")
 
 
 def test_warehouse_not_writable(crossover: CommandLine) -> None:
     file = crossover.folder / "file"
     file.write_text("in the way")
-    refused(crossover("snapshot", write(crossover, GOOD), CROSSOVER_WAREHOUSE=str(file / "warehouse")), str(file))
+    refused(crossover("snapshot", write(crossover, NOTES), CROSSOVER_WAREHOUSE=str(file / "warehouse")), str(file))
 
 
 @pytest.mark.usefixtures("notes")
 def test_mapping_changed_between_two_stages(crossover: CommandLine) -> None:
-    assert crossover("snapshot", write(crossover, GOOD)).status == 0
-    changed = write(crossover, GOOD.replace("from: notes\n", "from: notes\n    exclude: [body]\n"))
+    assert crossover("snapshot", write(crossover, NOTES)).status == 0
+    changed = write(crossover, NOTES.replace("from: notes\n", "from: notes\n    exclude: [body]\n"))
     refused(crossover("records", changed), "mapping changed")
 
 
 @pytest.mark.parametrize("missing", ["CROSSOVER_SOURCE_URL", "CROSSOVER_WAREHOUSE"])
 def test_missing_setting(crossover: CommandLine, missing: str) -> None:
-    refused(crossover("snapshot", write(crossover, GOOD), **{missing: ""}), missing)
+    refused(crossover("snapshot", write(crossover, NOTES), **{missing: ""}), missing)
 
 
 def test_missing_region(crossover: CommandLine) -> None:
-    refused(crossover("tables", write(crossover, GOOD), AWS_REGION="", AWS_DEFAULT_REGION=""), "AWS_REGION")
+    refused(crossover("tables", write(crossover, NOTES), AWS_REGION="", AWS_DEFAULT_REGION=""), "AWS_REGION")
 
 
 def test_mysql_is_refused(crossover: CommandLine) -> None:
-    refused(crossover("check", write(crossover, GOOD), CROSSOVER_SOURCE_URL="mysql://u@127.0.0.1/x"), "MySQL")
+    refused(crossover("check", write(crossover, NOTES), CROSSOVER_SOURCE_URL="mysql://u@127.0.0.1/x"), "MySQL")
 
 
 def test_usage_error_as_json(crossover: CommandLine) -> None:
@@ -146,4 +134,4 @@ def test_usage_error_as_json(crossover: CommandLine) -> None:
 
 
 def test_stage_before_its_time(crossover: CommandLine) -> None:
-    refused(crossover("records", write(crossover, GOOD)), "snapshot")
+    refused(crossover("records", write(crossover, NOTES)), "snapshot")

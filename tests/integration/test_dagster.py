@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
-import psycopg
 import pytest
 
 from dagster_defs.backfill import PARTS
@@ -19,6 +18,7 @@ from dagster_defs.migrations import Broken, find_migrations
 from dagster_defs.ui import instance_folder
 from pipelines.target.client import dynamodb_client
 from pipelines.warehouse.place import Place
+from tests.notes import NOTES, make_notes
 
 pytestmark = [
     pytest.mark.integration,
@@ -26,19 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"),
 ]
 
-NOTES = """\
-migration: notes
-target:
-  tables:
-    notes:
-      partition_key: {name: pk, type: S}
-items:
-  note:
-    table: notes
-    from: notes
-    key: {pk: "NOTE#{note_id}"}
-checks: {schedule: "0 2 * * *", time_zone: Europe/Zurich}
-"""
+MAPPING = NOTES + 'checks: {schedule: "0 2 * * *", time_zone: Europe/Zurich}\n'
 
 GRAPH = """\
 notes/backfill [notes] dynamodb+spark <- notes/records
@@ -54,7 +42,7 @@ notes/snapshot [notes] parquet+postgres <- notes/capture"""
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "migrations"
     path.mkdir()
-    (path / "notes.yaml").write_text(NOTES, encoding="utf-8")
+    (path / "notes.yaml").write_text(MAPPING, encoding="utf-8")
     return path
 
 
@@ -83,7 +71,7 @@ def test_the_schedule_is_the_mappings(folder: Path) -> None:
 
 def test_a_broken_mapping_takes_nobody_down(folder: Path) -> None:
     (folder / "broken.yaml").write_text("migration: [", encoding="utf-8")
-    (folder / "twin.yaml").write_text(NOTES, encoding="utf-8")
+    (folder / "twin.yaml").write_text(MAPPING, encoding="utf-8")
     found = find_migrations(folder)
     assert [type(one) is Broken for one in found] == [True, False, True]
     graph = definitions_of(found).resolve_asset_graph()
@@ -111,9 +99,7 @@ def test_dagsters_own_check_of_the_definitions(folder: Path) -> None:
 def notes(database_url: str, dynamodb_environment: str, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSOVER_SOURCE_URL", database_url)
     monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(warehouse))
-    with psycopg.connect(database_url) as connection:
-        connection.execute("CREATE TABLE notes (note_id int PRIMARY KEY, body text)")
-        connection.execute("INSERT INTO notes SELECT n, 'note ' || n FROM generate_series(1, 100) n")
+    make_notes(database_url, 100)
 
 
 @pytest.mark.usefixtures("notes", "spark")
