@@ -6,14 +6,22 @@ READY := .venv/.ready
 # DynamoDB endpoints of other makers that the tests run on: one with an environment of its own, one where Node is
 STAND_INS := .ministack/.ready .dynalite/.ready
 DYNALITE := dynalite@4.0.0
+SPARK_CLASSES := .venv/.spark-classes
 # The tests run on three workers, a file at a time: each has a PostgreSQL, a DynamoDB endpoint and a Spark session. On two
 # cores, too: two workers leave nearly half of them idle, waiting for disks, starts and settled writes
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Types are checked beside the tests, which leave a core idle now and then. What is said of them comes last; both must
+# pass. A shell's child behind `&` hears no ^C by itself
+WITH_TYPES = types=$$(mktemp); $(BIN)/mypy >"$$types" 2>&1 & mypy=$$!; trap 'kill $$mypy; rm -f "$$types"; exit 130' INT TERM; \
+	$(1); tests=$$?; wait $$mypy; mypy=$$?; cat "$$types"; rm -f "$$types"; [ $$tests -eq 0 ] && [ $$mypy -eq 0 ]
+# Bytecode of what nobody imports: tests of packages, and what moto's CloudFormation needs
+UNUSED := site-packages/(.*/tests/|(sympy|mpmath|networkx|cfnlint)/)
 export PYTHONDONTWRITEBYTECODE := 1
 
+
 # `exec`: so that make, and no shell between, is the parent whose death ends what was started
-.PHONY: demo ui servers psql test test-fast torture lint types format bench clean
+.PHONY: demo ui servers psql environments test test-fast torture lint types format bench clean
 
 demo: $(READY)  ## the whole story on embedded parts, ending in a report
 	exec env CROSSOVER_DIE_WITH_PARENT=1 $(BIN)/crossover demo $(if $(SCALE),--scale $(SCALE)) $(if $(FOLDER),--folder $(FOLDER))
@@ -27,13 +35,23 @@ servers: $(READY)  ## the demo's PostgreSQL and DynamoDB, kept open for the comm
 psql: $(READY)  ## a prompt on the source database that CROSSOVER_SOURCE_URL names
 	@$(BIN)/python -m pipelines.source.psql
 
-test: lint types $(STAND_INS)  ## everything
-	CROSSOVER_REQUIRE_MINISTACK=1 $(PYTEST)
+# Side by side, for they wait for the network; all else is one after the other
+ifdef SIDE_BY_SIDE
+environments: $(READY) $(STAND_INS) $(SPARK_CLASSES)
+	@:
+else
+.NOTPARALLEL:
+environments:
+	@$(MAKE) --no-print-directory -j3 SIDE_BY_SIDE=1 environments
+endif
 
-test-fast: lint types  ## what needs no Spark session and no process of its own; under two minutes
-	$(PYTEST) -m "unit or (property and not spark)"
+test: environments lint  ## everything
+	@$(call WITH_TYPES,CROSSOVER_REQUIRE_MINISTACK=1 $(PYTEST))
 
-torture: $(READY) $(STAND_INS)  ## the model at larger bounds, 100,000 transactions, 200 disturbed backfills; takes hours
+test-fast: lint  ## what needs no Spark session and no process of its own; under two minutes
+	@$(call WITH_TYPES,$(PYTEST) -m "unit or (property and not spark)")
+
+torture: environments  ## the model at larger bounds, 100,000 transactions, 200 disturbed backfills; takes hours
 	CROSSOVER_TORTURE=1 CROSSOVER_KILLS=5 $(BIN)/python -m pytest tests/model tests/e2e/test_demo.py \
 		tests/e2e/test_interrupted.py tests/e2e/test_killed_stages.py tests/integration/test_shop_end_to_end.py \
 		tests/integration/test_denormalise.py tests/integration/test_backfill_import.py \
@@ -61,9 +79,14 @@ bench: $(READY)  ## the figures of the README, side by side in one run
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m compileall -q pipelines expectations dagster_defs examples # as pip does with what is not editable
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m compileall -q pipelines expectations dagster_defs examples
+	$(BIN)/python -m compileall -qq -j 0 -x '$(UNUSED)' .venv/lib || true # pip takes one core; a file may be for another Python
 	touch $(READY)
+
+$(SPARK_CLASSES): $(READY) tests/spark_classes.py  # the tests do without it, slower
+	$(BIN)/python -m tests.spark_classes || true
+	touch $(SPARK_CLASSES)
 
 .ministack/.ready: tests/ministack-constraints.txt
 	$(PYTHON) -m venv .ministack

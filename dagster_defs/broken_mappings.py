@@ -14,11 +14,11 @@ CHECK = "can_be_loaded"
 
 
 def broken_mappings(broken: Sequence[Broken]) -> dg.Definitions:
-    """Nothing where none is broken."""
+    """Nothing where none is broken. Keys have three parts: two would be those of a migration that is named so."""
     if not broken:
         return dg.Definitions()
     by_stem = {one.path.stem: one for one in broken}
-    keys = {dg.AssetKey([GROUP, name]): by_stem[stem] for name, stem in distinct_names(by_stem).items()}
+    keys = {dg.AssetKey([GROUP, "mapping", name]): by_stem[stem] for name, stem in distinct_names(by_stem).items()}
 
     @dg.multi_asset_check(
         name=f"{GROUP}_mappings",

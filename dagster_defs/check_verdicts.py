@@ -15,7 +15,7 @@ from expectations.repair_command import repair_command
 from expectations.standing import undecided, wrong
 from expectations.words import VERDICTS
 from pipelines.diff.sample import too_few
-from pipelines.diff.verdict import UNDECIDED, WRONG, Verdict
+from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
 from pipelines.mapping.model import Mapping
 from pipelines.warehouse.manifest import Verdicts
 

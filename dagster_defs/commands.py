@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from examples.shop.commands import DEFAULT_FOLDER
 from pipelines.command import Command, CommandResult
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=3000, help="on 127.0.0.1; another one is taken where it is busy")
     parser.add_argument("--report-port", type=int, default=3001, help="of the reports; as --port")
-    parser.add_argument(
-        "--folder", type=Path, default=Path(".crossover/demo"), help="the demo to reopen, without settings"
-    )
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="the demo to reopen, without settings")
 
 
 def _run(arguments: argparse.Namespace) -> CommandResult:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from dagster_defs.assessment import assess_job, assessment_asset
 from dagster_defs.broken_mappings import broken_mappings
 from dagster_defs.capture_asset import capture_asset
 from dagster_defs.checks import migration_checks
@@ -44,9 +45,9 @@ def _migration(found: Found) -> dg.Definitions:
     whole = whole_backfill(name, found.path)
     verify = verify_job(name)
     return dg.Definitions(
-        assets=[capture_asset(found), *migration_assets(found)],
+        assets=[assessment_asset(found), capture_asset(found), *migration_assets(found)],
         asset_checks=migration_checks(found.mapping, found.path),
-        jobs=[whole, verify, repair_job(name, found.path), drain, prune_job(name, found.path)],
+        jobs=[whole, verify, repair_job(name, found.path), drain, prune_job(name, found.path), assess_job(name)],
         sensors=[*notification_sensors(name, told), *freshness_sensors(found.mapping, told)],
         schedules=[*nightly_schedules(found, verify), drain_schedule(drain)],
     )

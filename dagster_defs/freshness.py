@@ -21,7 +21,8 @@ from dagster_defs.notify import deliver
 from dagster_defs.step import failing_in_one_line, group_of
 from expectations.links import PAGE
 from pipelines.errors import WarehouseError
-from pipelines.mapping.model import Checks, Mapping
+from pipelines.mapping.checks_model import Checks
+from pipelines.mapping.model import Mapping
 from pipelines.monitoring.alarms import LATE_HOURS
 from pipelines.settings import warehouse_address
 from pipelines.warehouse.layout import MigrationFolder, read_manifest

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_defs.migrations import Found
 
 PAGES = {
+    "assessment": "docs/assess.md",
     "capture": "docs/capture.md",
     "snapshot": "docs/source.md",
     "records": "docs/mapping.md",

@@ -12,7 +12,7 @@ no value and no key of a row."""
 
 
 class Event(StrEnum):
-    FAILED = "failed"  # a run
+    FAILED = "failed"  # a run, or its verdict could not be looked up
     INCONSISTENT = "inconsistent"  # a verification found the stores unequal
     MISSED = "missed"  # the nightly verification has not ended by its time
     RECOVERED = "recovered"  # what was one of these is good again

@@ -20,7 +20,7 @@ from dagster_defs.running import JOB_TAG, MIGRATION_TAG
 from dagster_defs.step import group_of
 from pipelines.logs import redacted
 
-EVERY_MINUTE = "relay_drain"
+_DRAIN = "relay_drain"
 """The job, by its tag, that may run every minute: it is told when it fails first, and when it is good again."""
 
 
@@ -36,7 +36,7 @@ def notification_sensors(migration: str, told: Sequence[Channel]) -> list[dg.Sen
     )
     def failed(context: dg.RunFailureSensorContext) -> DagsterRunReaction | None:
         run = context.dagster_run
-        if not _is_of(migration, run) or (run.tags.get(JOB_TAG) == EVERY_MINUTE and _was_bad(migration, context)):
+        if not _is_of(migration, run) or (run.tags.get(JOB_TAG) == _DRAIN and _was_bad(migration, context)):
             return None
         return _tell(migration, told, context, Event.FAILED, _reason(context))
 
@@ -44,16 +44,15 @@ def notification_sensors(migration: str, told: Sequence[Channel]) -> list[dg.Sen
         DagsterRunStatus.SUCCESS,
         name=f"{group_of(migration)}_ended_well",
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"tells when a verification of {migration} has found the stores unequal, and when what was bad is "
-        "good again",
+        description=f"tells when a verification of {migration} has found the stores unequal, or could not look, and "
+        "when what was bad is good again",
     )
     def ended_well(context: dg.RunStatusSensorContext) -> DagsterRunReaction | None:
         if not _is_of(migration, context.dagster_run):
             return None
         check = _verdict(migration, context.instance, context.dagster_run)
         if check is not None and not check.passed:
-            reasons = str(check.metadata[REASONS].value)
-            return _tell(migration, told, context, Event.INCONSISTENT, reasons, check)
+            return _tell(migration, told, context, *_found(check), check)
         if not _was_bad(migration, context):
             return None
         message = "consistent again" if check is not None else "succeeded again"
@@ -72,7 +71,8 @@ def _tell(
 ) -> DagsterRunReaction:
     """What went wrong with it fails the tick, in one line. To return something ends the tick."""
     run = context.dagster_run
-    found = {} if check is None else {name: str(check.metadata[name].value) for name in ("run_id", "report")}
+    metadata = {} if check is None else check.metadata
+    found = {name: str(metadata[name].value) for name in ("run_id", "report") if name in metadata}
     news = {
         "migration": migration,
         "job": run.job_name,
@@ -104,6 +104,14 @@ def _was_bad(migration: str, context: dg.RunStatusSensorContext) -> bool:
         return False
     check = _verdict(migration, instance, before[0])
     return before[0].status is DagsterRunStatus.FAILURE or (check is not None and not check.passed)
+
+
+def _found(check: dg.AssetCheckEvaluation) -> tuple[Event, str]:
+    """By a verification that is not good. A check that could not look has no numbers: whether the stores are equal is
+    not known."""
+    if REASONS in check.metadata:
+        return Event.INCONSISTENT, str(check.metadata[REASONS].value)
+    return Event.FAILED, _one_line(check.description or "could not be checked")
 
 
 def _reason(context: dg.RunFailureSensorContext) -> str:

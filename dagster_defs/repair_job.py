@@ -9,12 +9,14 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_defs.confirmation import HOW, require_confirmation
+from dagster_defs.option_fields import in_fields
 from dagster_defs.running import pool_of, tags_of
 from dagster_defs.step import Metadata, failing_in_one_line, group_of
 from pipelines.errors import UsageError
 from pipelines.judging.verdict import Verdict
 from pipelines.migration import Migration
 from pipelines.repair.apply import apply_repair
+from pipelines.repair.askable import ASKABLE
 from pipelines.repair.decision import Standing
 from pipelines.repair.plan import plan_repair
 from pipelines.repair.tally import Sample
@@ -24,17 +26,8 @@ _ENDED = ("judged", "repaired", "no_longer_different", "pending", "not_repairabl
 
 _OTHERS = (Standing.NO_LONGER, Standing.PENDING, Standing.NOT)
 
-Named = Enum(
-    "Named",
-    {
-        "mismatch": "mismatch",
-        "missing": "missing",
-        "stale": "stale",
-        "extra": "extra",
-        "ahead": "ahead",
-        "foreign": "foreign",
-    },
-)
+Named = Enum("Named", [(one.value, one.value) for one in ASKABLE])  # type: ignore[misc] # a list of literals is wanted
+"""By the names that the UI shows: Dagster takes an enumeration's names, not its values."""
 
 
 class RepairConfig(dg.Config):
@@ -143,7 +136,8 @@ def _undone(migration: Migration, run_id: str, log: dg.DagsterLogManager) -> Met
 
 def _reasons(reasons: Mapping[str, int]) -> Metadata:
     """Why something is not repaired, or was left."""
-    return {"reasons": dg.MetadataValue.json(dict(reasons))} if reasons else {}
+    in_words = {in_fields(reason): count for reason, count in reasons.items()}
+    return {"reasons": dg.MetadataValue.json(in_words)} if in_words else {}
 
 
 def _table(samples: Sequence[Sample]) -> Metadata:

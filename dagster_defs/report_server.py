@@ -1,8 +1,8 @@
 """Serves the reports of a warehouse over HTTP: a browser opens no `file://` link of a page that came by HTTP, and
 nobody's browser opens `s3://`.
 
-Only `index.html` and `<migration>/reports/**` are served, and only files of the kinds that reports are made of: never
-a snapshot, a record, a dump or Dagster's own records. Nothing can be changed, and no folder is listed.
+Only `index.html`, `<migration>/reports/**` and `<migration>/assessments/**` are served, and only files of the kinds
+that reports are made of: never a snapshot, a record, a dump or Dagster's own records. Nothing can be changed, and no folder is listed.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def page_at(warehouse: Place, path: str) -> Place:
     """The file that is served at `path`, which is decoded and begins without a slash. Raises MissingError where there
     is none, and for all that is not served."""
     parts = path.split("/")
-    is_report = len(parts) > 3 and parts[1] == "reports" and all(map(_is_plain, parts))
+    is_report = len(parts) > 3 and parts[1] in ("reports", "assessments") and all(map(_is_plain, parts))
     if path != PAGE and not (is_report and PurePosixPath(path).suffix in CONTENT_TYPES):
         raise MissingError(f"{path}: not served")
     if warehouse.local is not None and not _is_own_file(warehouse.local.resolve() / path):

@@ -4,7 +4,7 @@ A pool is of one stage of one migration: where an instance gives pools a limit o
 another. The warehouse's locks, which refuse the second, are the last guard where it gives none.
 """
 
-from dagster_defs.step import RETRIES, group_of
+from dagster_defs.step import group_of
 
 MIGRATION_TAG = "crossover/migration"
 JOB_TAG = "crossover/job"
@@ -16,19 +16,19 @@ MOST_SECONDS = {
     "repair": 24 * _HOUR,
     "relay_drain": _HOUR,
     "prune": _HOUR,
+    "assess": _HOUR,
 }
 """After that the daemon stops a run as *Terminate* does, if it monitors runs: what is stopped goes on when launched
 again."""
 
 
 def tags_of(migration: str, job: str) -> dict[str, str]:
-    """A run whose process died is launched again by an instance that retries runs; one that failed is not: its step has
-    been retried where that could help."""
+    """An instance that retries runs launches those again whose process died, as often as it is set to, and none that
+    failed: its step has been retried where that could help."""
     return {
         MIGRATION_TAG: migration,
         JOB_TAG: job,
         "dagster/max_runtime": str(MOST_SECONDS[job]),
-        "dagster/max_retries": str(RETRIES),
         "dagster/retry_on_asset_or_op_failure": "false",
     }
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_defs.interrupted_runs import cancel_runs, fail_lost_runs
+from dagster_defs.processes import has_living_child, kill_all_with
 from pipelines.errors import StageError
 from pipelines.lifeline import child_dies_with_us
 
@@ -35,7 +36,18 @@ _SERVICE_SECONDS = 5.0
 _MOST_STARTS, _IN_SECONDS = 3, 60.0
 """What ends as often would go on to."""
 
+SERVED = "CROSSOVER_UI_OF"
+"""In the environment of all that is started here, and of what that starts: the instance."""
+
 log = logging.getLogger(__name__)
+
+
+def end_leftovers(home: Path) -> None:
+    """Ends what a `crossover ui` of this instance has left that was killed itself: its web server may hold the port
+    for a while, and a run's worker goes on, over which nobody would watch and which no page could cancel."""
+    ended = kill_all_with(SERVED, _name_of(home))
+    if ended:
+        log.warning("ended what a `crossover ui` that was killed had left: processes %s", ", ".join(map(str, ended)))
 
 
 @dataclass
@@ -46,6 +58,8 @@ class Service:
     name: str
     arguments: tuple[str, ...]
     home: Path
+    socket: Path | None = None
+    """Of the code server alone, which serves from a child of its own, and does not start that again when it dies."""
     process: subprocess.Popen[bytes] = field(init=False)
     _started_at: list[float] = field(default_factory=list)
 
@@ -54,16 +68,29 @@ class Service:
         return sum(moment > time.monotonic() - _IN_SECONDS for moment in self._started_at) >= _MOST_STARTS
 
     def start(self) -> None:
+        if self.socket is not None:
+            self.socket.unlink(missing_ok=True)
         self._started_at.append(time.monotonic())
         self.process = subprocess.Popen(
             [sys.executable, "-m", *self.arguments],
             # A file in the current folder must not be taken for a package that Dagster imports
-            env={**os.environ, "DAGSTER_HOME": str(self.home), "PYTHONSAFEPATH": "1"},
+            env={**os.environ, "DAGSTER_HOME": str(self.home), "PYTHONSAFEPATH": "1", SERVED: _name_of(self.home)},
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,  # what `crossover` itself says is all that belongs on stdout
             start_new_session=True,
             preexec_fn=child_dies_with_us,
         )
+
+    def death(self) -> str | None:
+        """How it died; None as long as it serves."""
+        status = self.process.poll()
+        if status is not None:
+            return signal.Signals(-status).name if status < 0 else f"status {status}"
+        # The child is there before the socket; asked twice, as a child that is replaced can be overlooked
+        is_up = self.socket is not None and self.socket.exists()
+        if is_up and not has_living_child(self.process.pid) and not has_living_child(self.process.pid):
+            return "the process that it serves from is gone"
+        return None
 
     def end(self, ends_at: float) -> None:
         """Waits until then, and kills what is left of it, with all that it has started."""
@@ -93,7 +120,8 @@ class Services:
         server = {"socket": str(self.socket), "location_name": LOCATION}
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         of_location = ["-m", LOCATION, "--location-name", LOCATION, "--socket", str(self.socket)]
-        self._start("code server", "dagster", "code-server", "start", *of_location, "--log-level", "warning")
+        starting = ("dagster", "code-server", "start", *of_location, "--log-level", "warning")
+        self._start("code server", *starting, socket=self.socket)
         self.watch(self.socket.exists)  # it is made when the definitions have been loaded
         at = ["--host", "127.0.0.1", "--port", str(port), "--dagster-log-level", "warning"]
         self._start("web server", "dagster_webserver", "--workspace", str(workspace), *at)
@@ -104,9 +132,9 @@ class Services:
         """Starts those again that die. Raises StageError where one does so again and again."""
         while not until():
             for service in self._services.values():
-                status = service.process.poll()
-                if status is not None:
-                    self._start_again(service, _how(status))
+                how = service.death()
+                if how is not None:
+                    self._start_again(service, how)
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
@@ -118,14 +146,16 @@ class Services:
             self._end("code server")
             fail_lost_runs(self.instance)
 
-    def _start(self, name: str, *arguments: str) -> None:
-        self._services[name] = Service(name, arguments, self.home)
+    def _start(self, name: str, *arguments: str, socket: Path | None = None) -> None:
+        self._services[name] = Service(name, arguments, self.home, socket)
         self._services[name].start()
 
     def _start_again(self, service: Service, how: str) -> None:
-        """The workers of a code server that died end with it: nobody would watch over them any more."""
+        """The workers of a code server that died end with it: nobody would watch over them any more. With another one
+        none is lost, and that of a run that is just being started may not have said yet that it is there."""
         service.end(time.monotonic())
-        fail_lost_runs(self.instance)
+        if service.socket is not None:
+            fail_lost_runs(self.instance)
         if service.is_hopeless:
             raise StageError(f"Dagster's {service.name} ends again and again ({how}); what it said is above")
         log.warning("Dagster's %s ended (%s); it is started again", service.name, how)
@@ -140,8 +170,8 @@ class Services:
             service.end(ends_at)
 
 
-def _how(status: int) -> str:
-    return signal.Signals(-status).name if status < 0 else f"status {status}"
+def _name_of(home: Path) -> str:
+    return str(home.resolve())
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from dagster_defs.option_fields import in_fields
 from pipelines.errors import CrossoverError, UsageError
 from pipelines.settings import optional, warehouse_address
 from pipelines.warehouse.place import Place
@@ -26,8 +27,9 @@ RETRY_SECONDS = 30.0
 
 @contextmanager
 def failing_in_one_line() -> Iterator[None]:
-    """What the user can mend fails the step with its own line and no stack trace. A KeyboardInterrupt, which a stage
-    raises once it has obeyed an interrupt, is Dagster's, too: the run is then a cancelled one.
+    """What the user can mend fails the step with its own line, options named as fields, and no stack trace. A
+    KeyboardInterrupt, which a stage raises once it has obeyed an interrupt, is Dagster's, too: the run is then a
+    cancelled one.
 
     Of what no stage knows, such as a lost Spark executor, or a disk that fails for a moment, a retry is asked for:
     every stage goes on where it stopped. A RetryPolicy would not do: it also begins again what the user has cancelled.
@@ -35,7 +37,7 @@ def failing_in_one_line() -> Iterator[None]:
     try:
         yield
     except CrossoverError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        raise dg.Failure(description=in_fields(str(error)), allow_retries=False) from None
     except dg.Failure:
         raise
     except Exception as error:
@@ -45,12 +47,18 @@ def failing_in_one_line() -> Iterator[None]:
 def address_of(page: Place) -> str:
     """What a browser opens: below CROSSOVER_REPORTS_URL or, without one, the file itself; of S3 the address that AWS's
     tools take. Raises UsageError where the setting is no web address."""
-    url = optional(REPORTS_URL)
+    url = reports_url()
     if url is None:
         return page.local.as_uri() if page.local is not None else str(page)
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"{REPORTS_URL}: no web address; give https://HOST/PATH, below which the warehouse is served")
     return f"{url.rstrip('/')}/{quote(str(page).removeprefix(f'{Place.of(warehouse_address())}/'))}"
+
+
+def reports_url() -> str | None:
+    """Of CROSSOVER_REPORTS_URL. Raises UsageError where it is no web address."""
+    url = optional(REPORTS_URL)
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise UsageError(f"{REPORTS_URL}: no web address; give https://HOST/PATH, below which the warehouse is served")
+    return url
 
 
 def result(metadata: Metadata) -> dg.MaterializeResult[None]:

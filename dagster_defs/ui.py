@@ -19,9 +19,10 @@ import yaml
 from dagster_defs.interrupted_runs import fail_lost_runs
 from dagster_defs.migrations import find_migrations
 from dagster_defs.notify import channels
+from dagster_defs.owners import owners
 from dagster_defs.report_server import LOOPBACK, bound, serving_reports
-from dagster_defs.services import Services
-from dagster_defs.step import REPORTS_URL
+from dagster_defs.services import Services, end_leftovers
+from dagster_defs.step import REPORTS_URL, reports_url
 from examples.shop.demo import MAPPING, reopen
 from pipelines.command import CommandResult
 from pipelines.errors import StageError, UsageError
@@ -50,11 +51,12 @@ def serve_ui(demo_folder: Path, port: int, report_port: int) -> CommandResult:
     another one serves the same instance, and where one of Dagster's processes ends again and again."""
     die_with_parent()
     with contextlib.suppress(KeyboardInterrupt), _environment(demo_folder):
-        find_migrations()  # so that what is wrong with the settings is said here, too
-        channels()
+        for setting in (find_migrations, channels, owners, reports_url):  # what is wrong is said here, too
+            setting()
         warehouse = Place.of(warehouse_address())
         home = instance_folder(warehouse)
         with _alone(home), serving_reports(warehouse, report_port) as reports, _setting(REPORTS_URL, reports):
+            end_leftovers(home)
             print(f"Reports: {reports}", file=sys.stderr, flush=True)
             _serve(home, _free_port(port))
     return CommandResult({"stopped": True}, ["stopped"])

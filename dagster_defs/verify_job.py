@@ -17,11 +17,13 @@ STAGES = ("snapshot", "records", "dump", "diff", "report")
 
 
 def verify_job(migration: str) -> UnresolvedAssetJobDefinition:
-    """The job `<migration>_verify`. Capture is checked with it, too, which it does not make."""
-    capture = dg.AssetSelection.checks_for_assets(dg.AssetKey([migration, "capture"]))
+    """The job `<migration>_verify`. Capture and the backfill, which it does not make, are checked with it, too."""
+    checks = dg.AssetSelection.checks_for_assets(
+        *(dg.AssetKey([migration, asset]) for asset in ("capture", "backfill"))
+    )
     return dg.define_asset_job(
         name=f"{group_of(migration)}_verify",
-        selection=dg.AssetSelection.assets(*([migration, stage] for stage in STAGES)) | capture,
+        selection=dg.AssetSelection.assets(*([migration, stage] for stage in STAGES)) | checks,
         description=f"{migration}: compare both stores and report; the nightly schedule runs it, too",
         executor_def=dg.in_process_executor,  # one Spark session for all steps of a run
         tags=tags_of(migration, "verify"),
@@ -31,7 +33,7 @@ def verify_job(migration: str) -> UnresolvedAssetJobDefinition:
 def nightly_schedules(found: Found, verify: UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
     """One, or none where the mapping has no `schedule`."""
     checks = found.mapping.checks
-    if checks is None or checks.schedule is None:
+    if checks.schedule is None:
         return []
     return [
         dg.ScheduleDefinition(

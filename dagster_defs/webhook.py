@@ -16,9 +16,8 @@ from botocore.httpsession import get_cert_path
 from dagster_defs.news import News
 from pipelines.errors import MonitoringError, UsageError
 
-TRIES = 3
 SECONDS_OF_A_TRY = 10.0
-_WAITS_SECONDS = (1.0, 3.0)  # with the tries: within a channel's 40
+_WAITS_SECONDS = (1.0, 3.0)  # between three tries; with these within a channel's 40
 _PASSING = frozenset({408, 425, 429})
 
 

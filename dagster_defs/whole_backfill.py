@@ -19,22 +19,23 @@ _DONE = dg.Out(dg.Nothing)
 
 
 def whole_backfill(migration: str, path: Path) -> dg.JobDefinition:
-    """The job `<migration>_backfill`."""
+    """The job `<migration>_backfill`. No job ends in `_run`: an op that were named as the job of another migration
+    would keep all of them from being loaded."""
     group = group_of(migration)
 
-    @dg.op(name=f"{group}_whole_snapshot", out=_DONE, pool=pool_of(migration, "snapshot"))
+    @dg.op(name=f"{group}_whole_snapshot_run", out=_DONE, pool=pool_of(migration, "snapshot"))
     def snapshot(context: dg.OpExecutionContext) -> None:
         """Takes a snapshot of the source."""
         with failing_in_one_line():
             _record(context, migration, "snapshot", snapshot_metadata(path))
 
-    @dg.op(name=f"{group}_whole_records", ins={"snapshot": _AFTER}, out=_DONE, pool=pool_of(migration, "records"))
+    @dg.op(name=f"{group}_whole_records_run", ins={"snapshot": _AFTER}, out=_DONE, pool=pool_of(migration, "records"))
     def records(context: dg.OpExecutionContext, spark: SparkResource) -> None:
         """Makes its rows the items that DynamoDB should hold."""
         with failing_in_one_line():
             _record(context, migration, "records", records_metadata(path, spark))
 
-    @dg.op(name=f"{group}_whole_backfill", ins={"records": _AFTER}, out=_DONE, pool=pool_of(migration, "backfill"))
+    @dg.op(name=f"{group}_whole_backfill_run", ins={"records": _AFTER}, out=_DONE, pool=pool_of(migration, "backfill"))
     def whole(context: dg.OpExecutionContext, config: BackfillConfig, spark: SparkResource) -> None:
         """Writes them, all parts at once."""
         with failing_in_one_line():

@@ -25,7 +25,7 @@ def clean_sections(page: str) -> str:
 
 
 class _Sections(HTMLParser):
-    """`_open` holds, per open element, its closing tag; None stands for a dropped one."""
+    """`_open` holds, per open element, its name and its closing tag, "" where nothing of it is kept."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

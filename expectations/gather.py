@@ -5,7 +5,6 @@ from __future__ import annotations
 from expectations.accounts import accounts_of
 from expectations.differences import SAMPLES_PER_VERDICT, read_summary, scan_differences
 from expectations.display import cut, visible
-from expectations.links import differences_link
 from expectations.repair_command import repair_command
 from expectations.report_data import (
     ItemTypeVerdicts,
@@ -24,6 +23,7 @@ from pipelines.diff.differences import DIFFERENCES
 from pipelines.errors import StageError
 from pipelines.mapping.compile import compile_mapping
 from pipelines.migration import Migration
+from pipelines.warehouse.dataset import REJECTS
 from pipelines.warehouse.layout import read_manifest
 from pipelines.warehouse.manifest import (
     BackfillManifest,
@@ -75,11 +75,10 @@ def gather_report(migration: Migration, run_id: str) -> ReportData:
         samples_per_verdict=SAMPLES_PER_VERDICT,
         differences=diff.differences,
         differences_folder=str(folder.diff(run_id) / DIFFERENCES),
-        rejects_folder=str(folder.records(diff.snapshot_id) / "rejects"),
+        rejects_folder=str(folder.records(diff.snapshot_id) / REJECTS),
         stages=_stages(snapshot, records, backfill, dump, diff),
         judged_again=diff.judged_again,
         repair_command=repair_command(migration, diff),
-        differences_link=differences_link(folder, run_id, above="../../"),
     )
 
 

@@ -56,10 +56,7 @@ class Details:
 
 @dataclass(frozen=True)
 class RunView:
-    """The newest run that can be read. `details` is None where it has no report.
-
-    `differences_link` is relative to the overview; "" where the folder is none that a browser could open.
-    """
+    """The newest run that can be read. `details` is None where it has no report."""
 
     run_id: str
     finished_at: datetime
@@ -70,7 +67,6 @@ class RunView:
     items: int
     differences: int
     differences_folder: str
-    differences_link: str
     item_types: tuple[ItemTypeView, ...]
     details: Details | None
 

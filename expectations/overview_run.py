@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from expectations.display import visible
-from expectations.links import DATA_DOCS, PAGE, differences_link, link_to
+from expectations.links import DATA_DOCS, PAGE, link_to
 from expectations.overview_data import Details, ItemTypeView, RunView
 from expectations.report_data import ReportData, Sample, SampleGroup, Term
 from expectations.runs import Run
@@ -16,7 +16,7 @@ from expectations.standing import standing_of_item_type, wrong
 from expectations.summary import summary_of
 from expectations.words import LET_PASS
 from pipelines.diff.differences import DIFFERENCES
-from pipelines.diff.verdict import UNDECIDED, WRONG
+from pipelines.judging.verdict import UNDECIDED, WRONG
 from pipelines.warehouse.layout import MigrationFolder
 from pipelines.warehouse.manifest import DiffManifest, Verdicts
 
@@ -37,7 +37,6 @@ def run_view(folder: MigrationFolder, run: DiffManifest, report: ReportData | No
         items=run.union,
         differences=run.differences,
         differences_folder=visible(str(folder.diff(run.id) / DIFFERENCES)),
-        differences_link=differences_link(folder, run.id, above=f"{link_to(folder)}/"),
         item_types=tuple(_item_type(name, verdicts, run, runs) for name, verdicts in run.item_types.items()),
         details=None if report is None else _details(folder, run.id, report),
     )

@@ -181,7 +181,6 @@ class ReportData:
     stages: tuple[StageRun, ...]
     repair_command: str = ""
     judged_again: int = 0  # differences of which both sides were read again
-    differences_link: str = ""  # relative to the run's page; "" where no browser could open the folder
 
     @property
     def items(self) -> int:

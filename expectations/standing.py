@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pipelines.diff.verdict import UNDECIDED, WRONG
+from pipelines.judging.verdict import UNDECIDED, WRONG
 from pipelines.warehouse.manifest import DiffManifest, Verdicts
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.diff.verdict import WRONG
+from pipelines.judging.verdict import WRONG
 
 VERDICTS: dict[str, str] = {
     "mismatch": "content differs",

@@ -1,1 +1,1 @@
-"""The engine: mapping, snapshot, records, backfill, dump, diff. Knows neither Dagster nor Great Expectations."""
+"""The engine: a migration's stages and the command line. Knows neither Dagster nor Great Expectations."""

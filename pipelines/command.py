@@ -53,6 +53,10 @@ def add_mapping_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mapping", metavar="MIGRATION.yaml", type=Path, help="the mapping file")
 
 
+def add_snapshot_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--snapshot", metavar="ID", help="a finished snapshot; the newest unless given")
+
+
 def add_judge_at_most_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judge-at-most",

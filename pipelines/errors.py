@@ -15,6 +15,8 @@ Messages say what happened, where, and what to do; they never carry a secret or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CrossoverError(Exception):
     """A failure with one clear line for the user.
@@ -30,13 +32,15 @@ class UsageError(CrossoverError):
 
 
 class MappingError(CrossoverError):
-    """The mapping cannot be used. `problems` lists every one found, each a line of its own."""
+    """The mapping cannot be used. `problems` lists every one found, each a line of its own; `paths`: of those of the
+    compiler, where in the file each is, as keys and list positions from its top."""
 
     code = "mapping"
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], paths: Sequence[tuple[str | int, ...]] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.paths = paths
 
 
 class SourceError(CrossoverError):

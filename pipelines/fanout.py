@@ -69,7 +69,7 @@ def in_process(
     on_poll: Callable[[], None] = lambda: None,
     at_once: int | None = None,  # noqa: ARG001 - it is one
 ) -> list[R]:
-    """One after the other in this process: for tests, and for work too small for a session."""
+    """One after the other in this process: a FanOut for who has no session, as tests have none."""
     results = []
     for task in tasks:
         results.append(work(task))

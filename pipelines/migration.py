@@ -1,4 +1,4 @@
-"""What every stage is given: the mapping, its folder in the warehouse, and how to show progress."""
+"""What every stage is given: the mapping, and its folder in the warehouse."""
 
 from __future__ import annotations
 

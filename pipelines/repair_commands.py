@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
 from pipelines.errors import UsageError
+from pipelines.repair.askable import ASKABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pipelines.judging.verdict import Verdict
     from pipelines.migration import Migration
 
-_ASKABLE = ("ahead", "extra", "foreign", "mismatch", "missing", "stale")
 _UNMAPPED = "(no item type)"
 
 
@@ -34,10 +34,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verdict",
         action="append",
-        choices=_ASKABLE,
+        choices=[one.value for one in ASKABLE],
         default=[],
         metavar="V",
-        help="only differences of this verdict, once for each: mismatch, missing, stale, extra, ahead, and foreign, "
+        help=f"only differences of this verdict, once for each: {', '.join(ASKABLE[:-1])}, and {ASKABLE[-1]}, "
         "which is left alone unless it is named",
     )
 

@@ -14,16 +14,23 @@ from pipelines.migration import Migration
 from pipelines.source.connect import identity
 from pipelines.source.ledger.epoch import read_epoch
 from pipelines.source.ledger_part import LedgerWanted, Uncaptured, ledger_of_export
-from pipelines.source.live import Export, export_live
+from pipelines.source.live import export_live
 from pipelines.source.rds_export.live_schema import LiveSchema, live_schema
 from pipelines.source.rds_export.request import ExportRequest
-from pipelines.warehouse.layout import MANIFEST, MigrationFolder, discard, new_id, read_manifest, write_manifest
+from pipelines.source.taken import Taken
+from pipelines.warehouse.layout import (
+    MANIFEST,
+    MigrationFolder,
+    checked_id,
+    discard,
+    new_id,
+    read_manifest,
+    write_manifest,
+)
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import LedgerSeen, RdsExportOrigin, SnapshotManifest
 from pipelines.warehouse.place import Place
-from pipelines.warehouse.snapshots import SNAPSHOTS, checked_id, open_snapshot
-
-__all__ = ["await_export", "open_snapshot", "take_snapshot"]
+from pipelines.warehouse.snapshots import SNAPSHOTS
 
 
 def await_export(migration: Migration, url: str, request: ExportRequest, command: str) -> Place:
@@ -77,7 +84,7 @@ def remove_unfinished(folder: MigrationFolder) -> None:
 
 def _take(migration: Migration, url: str, snapshot_id: str, folder: Place, location: Place | None) -> SnapshotManifest:
     started_at = datetime.now(UTC)
-    export, origin = _rows(migration, url, folder, location)
+    taken, origin = _rows(migration, url, folder, location)
     return SnapshotManifest(
         migration=migration.mapping.migration,
         mapping_hash=migration.mapping_hash,
@@ -85,22 +92,22 @@ def _take(migration: Migration, url: str, snapshot_id: str, folder: Place, locat
         started_at=started_at,
         taken="live" if origin is None else "rds-export",
         source=identity(url),
-        **_captured(export.ledger),
-        catalog=export.catalog,
-        columns=export.columns,
-        tables=export.tables,
+        **_captured(taken.ledger),
+        catalog=taken.catalog,
+        columns=taken.columns,
+        tables=taken.tables,
         export=origin,
     )
 
 
 def _rows(
     migration: Migration, url: str, folder: Place, location: Place | None
-) -> tuple[Export, RdsExportOrigin | None]:
+) -> tuple[Taken, RdsExportOrigin | None]:
     if location is not None:
         from pipelines.source.rds_export.read import read_export
 
-        export, origin = read_export(location, _live_schema(migration, url), folder)
-        return replace(export, ledger=ledger_of_export(url, migration.mapping.migration)), origin
+        taken, origin = read_export(location, _live_schema(migration, url), folder)
+        return replace(taken, ledger=ledger_of_export(url, migration.mapping.migration)), origin
     refs = tables_used(migration.mapping)
     return export_live(url, refs, partial(_columns, migration), folder, ledger_of=partial(_ledger, migration)), None
 

@@ -7,6 +7,8 @@ import argparse
 from pipelines.command import Command, CommandResult, add_mapping_argument
 from pipelines.errors import UsageError
 
+_LONGEST_WAIT_SECONDS = 365 * 86_400
+
 
 def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
     add_mapping_argument(parser)
@@ -31,8 +33,11 @@ def _sweep(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.target.wire import Wire
 
     seconds = WAIT_SECONDS if arguments.wait_minutes is None else arguments.wait_minutes * 60
-    if seconds < WAIT_SECONDS:
-        raise UsageError(f"--wait-minutes: at least {WAIT_SECONDS / 60:.0f}, or a late write resurrects an item")
+    if not WAIT_SECONDS <= seconds <= _LONGEST_WAIT_SECONDS:
+        raise UsageError(
+            f"--wait-minutes: at least {WAIT_SECONDS / 60:.0f}, or a late write resurrects an item; "
+            f"{_LONGEST_WAIT_SECONDS / 60:.0f} at most, which is a year"
+        )
     migration = Migration.open(arguments.mapping)
     client = dynamodb_client()
     require_tables(migration.mapping, client)

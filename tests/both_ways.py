@@ -19,8 +19,9 @@ from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import connect
 from pipelines.source.introspect import read_catalog
 from pipelines.source.online import read_items
-from pipelines.warehouse.dataset import RECORDS, read_bucket, read_rejects
+from pipelines.warehouse.dataset import RECORDS, read_bucket
 from pipelines.warehouse.place import Place
+from tests.rejects import read_rejects
 
 BUCKETS = 4
 

@@ -19,11 +19,11 @@ from pipelines.mapping.online import ItemAssembler, source_key_of
 from pipelines.mapping.outcome import Outcome
 from pipelines.mapping.plan import MigrationPlan, RowPlan
 from pipelines.mapping.source_row import SourceRow
-from pipelines.mapping.where_evaluate import evaluate
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import write_manifest
 from pipelines.warehouse.manifest import SnapshotManifest, TableCounts
 from tests.on_disk import on_disk
+from tests.oracle.where_meaning import evaluate
 
 Row = dict[str, Any]
 

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from pipelines.source.embedded import EmbeddedPostgres
 from pipelines.spark import open_session
 from pipelines.target.embedded import EmbeddedDynamoDB
+from tests.spark_classes import use_spark_classes
 from tests.stand_ins import Ministack, ministack, ministack_python
 
 pytest.register_assert_rewrite("tests.delivered_shop", "tests.disturbed_backfill")  # or they would fail without a word
@@ -31,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """A worker is a program without a file, which pyspark takes for a call of its own doctests, and ends."""
     config.addinivalue_line("markers", "endpoints(*names): runs on each of these: moto (unless given), ministack")
     os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_JAVA)
+    use_spark_classes(os.environ)
     main = sys.modules["__main__"]
     if _is_worker(config) and not hasattr(main, "__file__"):
         main.__file__ = pytest.__file__

@@ -20,7 +20,7 @@ from typing import Any
 
 from pipelines.lifeline import DIE_WITH_PARENT
 
-COMMAND = [sys.executable, "-m", "pipelines.cli", "ui", "--port", "0", "--report-port", "0"]
+COMMAND = [sys.executable, "-m", "pipelines.cli", "ui"]
 LOCATION = {"repositoryLocationName": "dagster_defs.definitions", "repositoryName": "__repository__"}
 LONGEST_SECONDS = 300.0
 ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
@@ -109,10 +109,13 @@ class Ui:
 
 
 @contextlib.contextmanager
-def serving(environment: Mapping[str, str], log: Path) -> Iterator[Ui]:
-    """`crossover ui` until the end of the block, if it has not ended before."""
+def serving(environment: Mapping[str, str], log: Path, like: Ui | None = None) -> Iterator[Ui]:
+    """`crossover ui` until the end of the block, if it has not ended before; on the ports of another, or free ones."""
+    ports = [like.url, like.reports] if like is not None else [":0", ":0"]
+    of_page, of_reports = (address.rpartition(":")[2] for address in ports)
+    command = [*COMMAND, "--port", of_page, "--report-port", of_reports]
     with log.open("wb") as file:
-        process = subprocess.Popen(COMMAND, env={**environment, DIE_WITH_PARENT: "1"}, stdout=file, stderr=file)
+        process = subprocess.Popen(command, env={**environment, DIE_WITH_PARENT: "1"}, stdout=file, stderr=file)
     try:
         yield Ui(process, log, _said(process, log, "Dagster"), _said(process, log, "Reports"))
     finally:

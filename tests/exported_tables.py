@@ -9,18 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.mapping.catalog import Catalog, Table, TableRef
-from pipelines.source.live import Export
 from pipelines.source.rds_export.live_schema import live_schema
 from pipelines.source.rds_export.read import read_export
+from pipelines.source.taken import Taken
 from pipelines.warehouse.place import Place
-
-
-def everything(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-    return {table: tuple(column.name for column in table.columns) for table in catalog.tables}
-
-
-def ref(table: str, schema: str = "public") -> TableRef:
-    return TableRef(schema_name=schema, table=table)
+from tests.chosen_columns import everything
 
 
 def from_export(
@@ -29,11 +22,11 @@ def from_export(
     folder: Path,
     *refs: TableRef,
     columns_of: Callable[[Catalog], dict[Table, tuple[str, ...]]] = everything,
-) -> Export:
+) -> Taken:
     live = live_schema(url, refs, columns_of)
     return read_export(Place.of(location), live, folder)[0]
 
 
-def content(export: Export, folder: Path, table: str = "everything") -> pa.Table:
+def content(export: Taken, folder: Path, table: str = "everything") -> pa.Table:
     tables = [pq.read_table(folder / file) for file in export.tables[f"public.{table}"].files]
     return pa.concat_tables(tables).sort_by("id")

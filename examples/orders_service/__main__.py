@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
 from examples.orders_service.orders import OrderError, place_order, rename_customer, ship_order
 from pipelines.dualwrite import DualWriter
-from pipelines.errors import CrossoverError
+from pipelines.errors import CrossoverError, UsageError
+from pipelines.settings import SOURCE_URL, required
 
 log = logging.getLogger("orders_service")
 
@@ -33,8 +34,8 @@ MAPPING = Path(__file__).parents[1] / "shop" / "shop.yaml"
 @contextmanager
 def opened(url: str, mapping: Path = MAPPING) -> Iterator[sessionmaker[Session]]:
     """Sessions whose commits are in DynamoDB, too, when they return; without the writer it is the same service on
-    PostgreSQL alone."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    PostgreSQL alone. Raises UsageError where it is no URL."""
+    engine = _engine(url)
     sessions = sessionmaker(engine)
     try:
         with DualWriter(mapping, engine).attach(sessions) as writer:
@@ -50,12 +51,19 @@ def main(arguments: Sequence[str]) -> int:
     log.setLevel(logging.INFO)
     asked = _parser().parse_args(arguments)
     try:
-        with opened(os.environ["CROSSOVER_SOURCE_URL"]) as sessions, sessions.begin() as session:
+        with opened(required(SOURCE_URL, "the shop's database")) as sessions, sessions.begin() as session:
             log.info(_carried_out(session, asked))
     except (OrderError, CrossoverError) as error:
         log.error(error)
         return 2
     return 0
+
+
+def _engine(url: str) -> Engine:
+    try:
+        return create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    except ArgumentError:
+        raise UsageError(f"{SOURCE_URL}: no URL; give postgresql://user@host/database") from None
 
 
 def _carried_out(session: Session, asked: argparse.Namespace) -> str:

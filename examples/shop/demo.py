@@ -25,6 +25,7 @@ from pipelines.command import CommandResult
 from pipelines.denormalise import make_records
 from pipelines.diff import run_diff
 from pipelines.diff.again import Again
+from pipelines.diff.differences import DIFFERENCES
 from pipelines.dump import dump_tables
 from pipelines.embedded import embedded_default
 from pipelines.errors import StageError
@@ -39,6 +40,7 @@ from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
 from pipelines.target.refill import refill
 from pipelines.warehouse.arrow_files import arrow_dataset
+from pipelines.warehouse.manifest import BackfillManifest
 from pipelines.warehouse.place import Place
 
 if TYPE_CHECKING:
@@ -66,12 +68,12 @@ def run_demo(folder: Path, scale: float, seed: int) -> CommandResult:
         migration = _open()
         with contextlib.closing(_Narrator()) as say, session("crossover demo") as spark:
             rows = _make_shop(migration, scale, seed, say)
-            written = _migrate(migration, spark, say)
+            backfill = _migrate(migration, spark, say)
             planted = plant(dynamodb_client(), seed)
             say(f"planted {len(planted)} wrong items on the DynamoDB side")
             result = _verify(migration, spark, planted, say)
         return CommandResult(
-            {"rows": rows, "records": written, "written": written, **result.document},
+            {"rows": rows, "records": backfill.records, "written": backfill.written, **result.document},
             [
                 *result.lines,
                 "Look again:  make ui       (this demo in Dagster: PostgreSQL's data kept, DynamoDB refilled)",
@@ -130,7 +132,7 @@ def _make_shop(migration: Migration, scale: float, seed: int, say: _Narrator) ->
     return rows
 
 
-def _migrate(migration: Migration, spark: SparkSession, say: _Narrator) -> int:
+def _migrate(migration: Migration, spark: SparkSession, say: _Narrator) -> BackfillManifest:
     tables = create_tables(migration.mapping, dynamodb_client())
     say(f"created the DynamoDB tables {', '.join(outcome.table for outcome in tables)}")
     snapshot = take_snapshot(migration, source_url(migration.mapping))
@@ -139,7 +141,7 @@ def _migrate(migration: Migration, spark: SparkSession, say: _Narrator) -> int:
     say(f"made {records.records:,} records, {records.rejects:,} rejects")
     backfill = run_backfill(migration, SparkFanOut(spark), snapshot_id=snapshot.id, mode="cold")
     say(f"wrote {backfill.written:,} items, {backfill.failed:,} failed")
-    return backfill.written
+    return backfill
 
 
 def _verify(
@@ -166,7 +168,7 @@ def _verify(
 
 def found_faults(diff_folder: Place) -> set[Fault]:
     """The differences of a finished run."""
-    files = (diff_folder / "differences").files(".parquet")
+    files = (diff_folder / DIFFERENCES).files(".parquet")
     table: pa.Table = arrow_dataset(files).to_table(["table", "key", "verdict", "paths"])
     return {
         Fault(

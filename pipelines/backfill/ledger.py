@@ -18,7 +18,7 @@ from pipelines.source.ledger.state import read_state
 from pipelines.source.ledger.touch import ask_to_leave, touch
 from pipelines.source.ledger.version import read_versions
 from pipelines.target.backfill_run import RefusedPut
-from pipelines.target.judge import Met, Now, Refused, Verdict, judge_refused
+from pipelines.target.write_verdict import Met, Now, Refused, Verdict, judge_refused
 from pipelines.warehouse.manifest import LedgerSeen, RecordsManifest
 
 _CONFLICT = "what is at its key was not written by Crossover, or is newer than the ledger"

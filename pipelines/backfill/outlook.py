@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from pipelines.backfill.importing.forecast import USD_PER_GB, ImportForecast
+from pipelines.backfill.importing.forecast import ImportForecast
 from pipelines.command import CommandResult
 from pipelines.errors import UsageError
 from pipelines.mapping.model import Mapping, Provisioned
 from pipelines.migration import Migration
 from pipelines.target.capacity import Kind, Units
-from pipelines.target.forecast import USD_PER_MILLION_UNITS, Forecast
+from pipelines.target.forecast import Forecast
+from pipelines.target.prices import home_prices
 
 
 def outlook(migration: Migration, forecast: Forecast, wcu: str | None, price: float | None) -> CommandResult:
@@ -20,7 +21,7 @@ def outlook(migration: Migration, forecast: Forecast, wcu: str | None, price: fl
 
     Raises UsageError, and TargetError where a share is asked for of a table on demand.
     """
-    price = _price(price, USD_PER_MILLION_UNITS, "a million write request units cost")
+    price = _price(price, home_prices().write_request_million, "a million write request units cost")
     speeds: dict[str, float | None] = {}
     for table, provisioned in _mapped_units(migration.mapping).items():
         speeds[table] = Units.parse(wcu, Kind.WRITE).of(table, provisioned) if wcu is not None else provisioned
@@ -46,7 +47,7 @@ def outlook(migration: Migration, forecast: Forecast, wcu: str | None, price: fl
 
 def import_outlook(forecast: ImportForecast, price: float | None) -> CommandResult:
     """`price`: USD of a GB that is imported. Raises UsageError."""
-    price = _price(price, USD_PER_GB, "an import of a GB costs")
+    price = _price(price, home_prices().import_gb, "an import of a GB costs")
     cost = forecast.cost_usd(price)
     return CommandResult(
         {

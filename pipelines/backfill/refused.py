@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pipelines.progress import tell
 from pipelines.target.backfill_run import BackfillFolder, BucketAccount, RefusedPut
 from pipelines.target.dead_letter import CONFLICT, DeadLetter
-from pipelines.target.judge import Verdict
+from pipelines.target.write_verdict import Verdict
 
 _HANDED_OVER = (Verdict.HELD, Verdict.TAKEN_OVER)
 

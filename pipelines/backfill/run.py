@@ -24,11 +24,10 @@ from pipelines.target.cold_bucket import selected
 from pipelines.target.describe import require_tables
 from pipelines.target.forecast import Forecast, forecast
 from pipelines.warehouse.dataset import RECORDS, read_bucket
-from pipelines.warehouse.layout import new_id, read_manifest
+from pipelines.warehouse.layout import checked_id, new_id, read_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import BackfillManifest, RecordsManifest
 from pipelines.warehouse.place import Place
-from pipelines.warehouse.snapshots import checked_id
 
 if TYPE_CHECKING:
     from pipelines.backfill.importing.options import ImportOptions

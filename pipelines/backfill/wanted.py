@@ -12,9 +12,8 @@ from pipelines.migration import Migration
 from pipelines.progress import tell
 from pipelines.target.backfill_run import RUN, BackfillFolder, BackfillRun, newest_run, newest_unfinished
 from pipelines.target.describe import has_items, identities
-from pipelines.warehouse.layout import read_manifest
+from pipelines.warehouse.layout import checked_id, read_manifest
 from pipelines.warehouse.manifest import RecordsManifest
-from pipelines.warehouse.snapshots import checked_id
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

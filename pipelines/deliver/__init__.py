@@ -6,6 +6,7 @@ writes      what a reading asks of DynamoDB
 settle      what the answers mean: touches, and what is marked
 outcome     what became of each item
 opened      a deliverer of a migration, or why there can be none
+gather      what drains and relays do before they deliver
 drain       deliver until nothing is undelivered
 sweep       take away old tombstones
 """

@@ -22,7 +22,7 @@ from pipelines.progress import Progress
 from pipelines.source.ledger.mark_delivered import MOST_TRIES
 from pipelines.source.ledger.relays import beat
 from pipelines.source.ledger.undelivered import Undelivered, open_mark_count, undelivered_after
-from pipelines.target.judge import Verdict
+from pipelines.target.write_verdict import Verdict
 
 BATCH = 100
 _PAGE = 5_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pipelines.target.judge import Verdict
+from pipelines.target.write_verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -36,23 +36,31 @@ class Reading:
 
 
 def read(session: LedgerSession, item: ItemPlan, source_keys: Sequence[str]) -> list[Reading]:
-    """In the order asked for. Raises StageError, SourceError."""
+    """In the order asked for. Raises StageError, SourceError.
+
+    The ledger keeps source keys of other columns, which the root's key once had. No row has one of them any more, and
+    the DynamoDB keys that it had left can be those of rows under their new source keys: nothing is asked for them.
+    """
+    columns = {key: json.loads(key) for key in source_keys}
+    named = [key for key in source_keys if columns[key].keys() == set(item.source_key)]
     with session.snapshot(tables_of(item)) as connection:
         versions = read_versions(connection, session.migration, item.name, source_keys)
         kept = keys_kept(connection, session.migration, item.name, source_keys)
-        found = read_items(connection, item, [json.loads(key) for key in source_keys])
+        found = read_items(connection, item, [columns[key] for key in named])
         told = _told(connection, session.migration, item, found)
         at = _time(connection)
+    outcomes = {key: one.outcome for key, one in zip(named, found, strict=True)}
+    left = {key: [LeftKey(one, versions[key]) for one in told.get(key, ())] for key in named}
     return [
         Reading(
-            source_key,
-            versions[source_key],
-            one.outcome,
-            kept.get(source_key, ()),
-            merged(kept.get(source_key, ()), (LeftKey(key, versions[source_key]) for key in told.get(source_key, ()))),
+            key,
+            versions[key],
+            outcomes.get(key, Absent()),
+            kept.get(key, ()),
+            merged(kept.get(key, ()), left[key]) if key in left else (),
             at,
         )
-        for source_key, one in zip(source_keys, found, strict=True)
+        for key in source_keys
     ]
 
 

@@ -17,7 +17,7 @@ from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.touch import ask_to_leave, touch
 from pipelines.source.ledger.version import read_versions
 from pipelines.target.conditional_write import Answered, Sent
-from pipelines.target.judge import Now, Verdict, asks_ledger, judge, met
+from pipelines.target.write_verdict import Now, Verdict, asks_ledger, judge, met
 
 _PROBLEMS = {
     Verdict.AGAIN: "the item changed while it was delivered",

@@ -8,9 +8,9 @@
                    summary.json                     for people and tools
                    manifest.json                    last
 
-`kernel` joins one bucket by `queries`, `verdict` judges a key, `paths` compares two items, `sensitive` masks,
-`bucket` does one bucket's work; `suspects`, `judged_bucket` and `again` judge its differences by reading again
-(pipelines.judging); `run` is the stage.
+`kernel` joins the `sides` of one bucket by `queries`, `verdict` judges a key, `paths` compares two items, `sensitive`
+masks, `bucket` does one bucket's work; `suspects`, `judged_bucket` and `again` judge its differences by reading again
+(pipelines.judging); `plan` says what is compared, `run` is the stage.
 """
 
 from pipelines.diff.run import run_diff

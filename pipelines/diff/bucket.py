@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 
 from pipelines.diff.account import MOST_ATTRIBUTES, AttributeCounter, BucketAccount, read_account, write_account
 from pipelines.diff.differences import DIFFERENCE_SCHEMA, SUSPECT_SCHEMA, DifferenceWriter, differences_file
-from pipelines.diff.kernel import REJECT_COLUMNS, BucketJoin, BucketSides, KnownRows, Pairs, SideCounts
+from pipelines.diff.kernel import BucketJoin
 from pipelines.diff.paths import PathDifference, path_differences, rules_of
 from pipelines.diff.sensitive import NOTHING_SENSITIVE, Sensitive
-from pipelines.diff.verdict import Verdict, judge
+from pipelines.diff.sides import REJECT_COLUMNS, BucketSides, KnownRows, Pairs, SideCounts
+from pipelines.diff.verdict import judge
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.items.bucket import bucket_of
+from pipelines.judging.verdict import Verdict
 from pipelines.mapping.plan import NO_EQUIVALENCES, Equivalences
 from pipelines.warehouse.dataset import RECORDS, TOMBSTONES, bucket_files, reject_batches
 from pipelines.warehouse.hold import Hold

@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.diff.kernel import Pairs
 from pipelines.diff.paths import PathDifference
-from pipelines.diff.verdict import Verdict
+from pipelines.diff.sides import Pairs
+from pipelines.judging.verdict import Verdict
 from pipelines.warehouse.place import Place
 
 DIFFERENCES = "differences"

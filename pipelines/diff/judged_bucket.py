@@ -16,10 +16,11 @@ from pipelines.diff.equivalence import Rule
 from pipelines.diff.paths import PathDifference, PathKind, accepted_by
 from pipelines.diff.sensitive import Sensitive
 from pipelines.diff.suspects import SuspectRow, suspect_batches, suspect_of
-from pipelines.diff.verdict import Verdict, plus
+from pipelines.diff.verdict import plus
 from pipelines.errors import AccountsError, WarehouseError
 from pipelines.judging.judge import Judge
 from pipelines.judging.suspect import Judgement, Seen
+from pipelines.judging.verdict import Verdict
 from pipelines.mapping.outcome import Assembled
 from pipelines.mapping.plan import NO_EQUIVALENCES, Equivalences
 from pipelines.warehouse.hold import Hold

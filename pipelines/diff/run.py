@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from pipelines.diff.account import BUCKETS, BucketAccount, DiffSummary, by_item_type, top_attributes, total
 from pipelines.diff.again import Again, JudgedAgain, judge_again
 from pipelines.diff.bucket import CompareBucket
 from pipelines.diff.judged_bucket import JudgeBucket
-from pipelines.diff.kernel import KnownRows, SideCounts
+from pipelines.diff.plan import DiffPlan, begin, unfinished
 from pipelines.diff.sample import counts_within, sampled_buckets, too_few
 from pipelines.diff.sensitive import Sensitive
+from pipelines.diff.sides import KnownRows, SideCounts
 from pipelines.diff.verdict import reasons_against
 from pipelines.errors import AccountsError, StageError
 from pipelines.fanout import FanOut, slots
@@ -27,48 +26,16 @@ from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.drift import require_same_schema
 from pipelines.warehouse.hold import current_hold
-from pipelines.warehouse.layout import MANIFEST, new_id, read_manifest, write_manifest
+from pipelines.warehouse.layout import MANIFEST, checked_id, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
-from pipelines.warehouse.place import MissingError, Place
-from pipelines.warehouse.snapshots import checked_id, open_snapshot
+from pipelines.warehouse.place import Place
+from pipelines.warehouse.snapshots import open_snapshot
 
-PLAN = "plan.json"
 COMPARED = "compared"
 SUMMARY = "summary.json"
 TASKS_PER_SLOT = 4
 NO_LEDGER, VERSION, LEDGER = "no_ledger", "version", "ledger"
-
-
-class DiffPlan(BaseModel):
-    """What is compared; every attempt at a run follows the plan it began with.
-
-    The times tell records or a dump that were made again under their old id. `compare`: of each item type that has
-    any. `sampled`: the buckets, where not all are compared. `judged_at_most`: so many differences are judged again,
-    None where there is no source to ask.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    snapshot_id: str
-    dump_id: str
-    mapping_hash: str
-    records_finished_at: datetime
-    dump_finished_at: datetime
-    started_at: datetime
-    compare: dict[str, dict[str, Any]] = {}
-    sampled: tuple[int, ...] | None = None
-    judged_at_most: int | None = None
-
-    @classmethod
-    def read(cls, folder: Place) -> DiffPlan | None:
-        try:
-            return cls.model_validate_json((folder / PLAN).read_text())
-        except (MissingError, ValidationError):
-            return None
-
-    def same(self, other: DiffPlan) -> bool:
-        return self == other.model_copy(update={"started_at": self.started_at})
 
 
 @dataclass(frozen=True)
@@ -107,10 +74,10 @@ def run_diff(
         sampled=None if sample is None else sampled_buckets(sample, sides.records.buckets),
         judged_at_most=None if again is None else again.at_most,
     )
-    run_id = checked_id(run_id or _unfinished(migration, wanted) or new_id())
+    run_id = checked_id(run_id or unfinished(migration.folder, wanted) or new_id())
     folder = migration.folder.diff(run_id)
     with stage_lock(migration.folder.root, "diff", run_id):
-        plan = _begin(folder, wanted)
+        plan = begin(folder, wanted)
         if (folder / MANIFEST).is_file():
             return read_manifest(folder, DiffManifest, migration.mapping_hash)
         work = _work(migration, folder if again is None else folder / COMPARED, sides, again is not None)
@@ -152,25 +119,6 @@ def _sides(migration: Migration, snapshot_id: str | None, dump_id: str | None) -
             "they cannot be compared; run `crossover dump` again"
         )
     return sides
-
-
-def _unfinished(migration: Migration, wanted: DiffPlan) -> str | None:
-    diffs = migration.folder.root / "diffs"
-    for entry in reversed(diffs.children()):
-        plan = DiffPlan.read(entry)
-        if plan is not None and plan.same(wanted) and not (entry / MANIFEST).is_file():
-            return entry.name
-    return None
-
-
-def _begin(folder: Place, wanted: DiffPlan) -> DiffPlan:
-    """The plan to follow: the one that stands in the folder, or `wanted`, which then stands there."""
-    earlier = DiffPlan.read(folder)
-    if earlier is None:
-        (folder / PLAN).write_atomically(wanted.model_dump_json(indent=2) + "\n")
-    elif not earlier.same(wanted):
-        raise StageError(f"diff {folder.name}: was begun with other records, another dump or mapping; start a new run")
-    return earlier or wanted
 
 
 def _work(migration: Migration, folder: Place, sides: _Sides, judged_again: bool) -> CompareBucket:

@@ -13,11 +13,14 @@ from math import ceil
 import xxhash
 
 from pipelines.diff.bucket import reject_buckets
-from pipelines.diff.kernel import SideCounts
+from pipelines.diff.sides import SideCounts
 from pipelines.errors import UsageError
 from pipelines.warehouse.dataset import RECORDS, count_rows, reject_batches
 from pipelines.warehouse.manifest import DumpManifest, RecordsManifest
 from pipelines.warehouse.place import Place
+
+_LEAST = Decimal("1E-9")
+"""Of any number of buckets less than one. What is smaller can have more digits than there is memory for."""
 
 
 def share_of(text: str | None) -> Decimal | None:
@@ -36,14 +39,18 @@ def share_of(text: str | None) -> Decimal | None:
 def sampled_buckets(share: Decimal, buckets: int) -> tuple[int, ...]:
     """At least that share of the numbers from 0, ascending; the order in which they join is that of their hashes."""
     by_hash = sorted(range(buckets), key=lambda bucket: xxhash.xxh64_intdigest(str(bucket).encode()))
-    return tuple(sorted(by_hash[: ceil(Fraction(share) * buckets)]))
+    return tuple(sorted(by_hash[: ceil(_exact(share) * buckets)]))
 
 
 def too_few(compared: int, buckets: int, least: Decimal) -> tuple[str, ...]:
     """Why so many of the buckets are not enough to call the stores consistent; empty where they are."""
-    if compared >= Fraction(least) * buckets:
+    if compared >= _exact(least) * buckets:
         return ()
     return (f"{compared:,} of {buckets:,} buckets compared, the mapping asks for {'all' if least == 1 else least}",)
+
+
+def _exact(share: Decimal) -> Fraction:
+    return Fraction(max(share, _LEAST))
 
 
 def counts_within(

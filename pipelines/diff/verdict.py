@@ -12,19 +12,6 @@ from typing import NamedTuple
 from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
 from pipelines.warehouse.manifest import Verdicts
 
-__all__ = [
-    "UNDECIDED",
-    "WRONG",
-    "LedgerSide",
-    "RowState",
-    "SourceSide",
-    "TargetSide",
-    "Verdict",
-    "judge",
-    "plus",
-    "reasons_against",
-]
-
 
 class SourceSide(NamedTuple):  # one for each difference, like the next
     """A record or, with `digest` None, a reject."""

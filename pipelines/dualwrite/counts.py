@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pipelines.deliver.outcome import Delivered
 from pipelines.dualwrite.waiting import Reason
-from pipelines.target.judge import Verdict
+from pipelines.target.write_verdict import Verdict
 
 WAIT_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

@@ -21,11 +21,11 @@ from pipelines.target.capacity import Capacity, Kind, Units
 from pipelines.target.client import Address, dynamodb_client
 from pipelines.warehouse.dataset import RECORDS, TOMBSTONES, count_rows
 from pipelines.warehouse.hold import current_hold
-from pipelines.warehouse.layout import MANIFEST, discard, new_id, read_manifest, write_manifest
+from pipelines.warehouse.layout import MANIFEST, checked_id, discard, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import DumpManifest, RecordsManifest
 from pipelines.warehouse.place import Place
-from pipelines.warehouse.snapshots import checked_id, open_snapshot
+from pipelines.warehouse.snapshots import open_snapshot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef

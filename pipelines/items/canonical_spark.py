@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.items import sql_text as F  # noqa: N812
-from pipelines.items.canonical import quote
+from pipelines.items.canonical import FALSE, TRUE, quote
 from pipelines.items.sql_text import Column
 
 _BEFORE_QUOTED = len('{"S":')
@@ -36,7 +36,7 @@ def number_fragment(plain: Column) -> Column:
 
 
 def boolean_fragment(value: Column) -> Column:
-    return F.when(value, F.lit('{"BOOL":true}')).when(~value, F.lit('{"BOOL":false}'))
+    return F.when(value, F.lit(TRUE)).when(~value, F.lit(FALSE))
 
 
 def binary_fragment(value: Column) -> Column:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Nami
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from pipelines.items.reject import RejectReason, Unrepresentable
 
@@ -65,3 +66,9 @@ def canonical_number(text: str) -> str:
     if not MIN_EXPONENT <= exponent <= MAX_EXPONENT:
         raise Unrepresentable(RejectReason.NUMBER_OUT_OF_RANGE, "magnitude outside 1E-130 .. 9.99E+125")
     return plain
+
+
+def number_order(text: str) -> tuple[int, Decimal]:
+    """Sorts numbers as PostgreSQL does: -Infinity, the finite ones by value, Infinity, NaN, which equals itself."""
+    rank = {"-Infinity": -1, "Infinity": 1, "NaN": 2}.get(text, 0)
+    return (rank, Decimal(0) if rank else Decimal(text))

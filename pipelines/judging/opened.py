@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import psycopg
 
 from pipelines.errors import SourceError
-from pipelines.judging.judge import Equivalent, Judge, JudgeOptions, never_equivalent
+from pipelines.judging.judge import REQUESTS_AT_ONCE, Equivalent, Judge, JudgeOptions, never_equivalent
 from pipelines.mapping.compile import compile_mapping, tables_used
 from pipelines.mapping.plan import MigrationPlan
 from pipelines.migration import Migration
@@ -24,7 +24,6 @@ from pipelines.target.client import Address, dynamodb_client
 from pipelines.target.wire import Wire
 
 LONGEST_ANSWER_SECONDS = 30.0
-REQUESTS_AT_ONCE = 4
 
 
 @contextmanager

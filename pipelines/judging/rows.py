@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from pipelines.items.source_type import Kind
+from pipelines.items.temporal import fixed_text
 from pipelines.judging.rules import Row, RowTwice
-from pipelines.mapping.assemble import column_type
 from pipelines.mapping.key_source import KeyReader
 from pipelines.mapping.online import source_key_text
 from pipelines.mapping.outcome import Assembled, OnlineItem, Rejected
@@ -20,7 +20,7 @@ from pipelines.mapping.plan import ItemPlan
 Found = Mapping[str, OnlineItem]
 """By source key."""
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,126}(\.\d{1,170})?", re.ASCII)  # DynamoDB holds none that is longer
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -29,7 +29,7 @@ class Namer:
 
     def __init__(self, item: ItemPlan) -> None:
         self._reader = KeyReader(item)
-        self._kinds = {column: column_type(item.root, column).kind for column in item.source_key}
+        self._kinds = {column: item.root.type_of(column).kind for column in item.source_key}
 
     def of_key(self, key: str) -> str | None:
         return self.of_owner(self._reader.source_key(key))
@@ -38,7 +38,7 @@ class Namer:
         """`owner`: `_s`, which anybody can have written."""
         try:
             found = json.loads(owner or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(found, dict) or found.keys() != self._kinds.keys():
             return None
@@ -62,11 +62,11 @@ def _readable(kind: Kind, text: str) -> bool:
 
 
 def _is_time(kind: Kind, text: str) -> bool:
+    """In the one form that source keys have: Python reads others, which PostgreSQL does not."""
     try:
-        (date if kind is Kind.DATE else datetime).fromisoformat(text)
-    except ValueError:
+        return fixed_text((date if kind is Kind.DATE else datetime).fromisoformat(text)) == text
+    except (ValueError, OverflowError):
         return False
-    return True
 
 
 def claimed_twice(found: Found) -> frozenset[str]:

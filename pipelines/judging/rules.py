@@ -1,7 +1,8 @@
 """The verdict on one key by three readings: the source (S1), the target (T), the source again (S2), in this order.
 
-Pure. The rules are those of docs/verdicts.md, a to m; the first that holds decides. Of two rows that meet at one key
-the versions are not compared, since each counts its own row's changes: `owners` comes after b and decides alone.
+Pure. The rules are those of docs/verdicts.md, b to m; the first that holds decides. Rule a is the Judge's own: a key
+that fits no template has no source to be read. Of two rows that meet at one key the versions are not compared, since
+each counts its own row's changes: `owners` comes after b and decides alone.
 """
 
 from __future__ import annotations
@@ -81,12 +82,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Flags:
-    """`mapped`: the key fits a template of its table. `equivalent`: the two items differ as the mapping allows.
+    """`equivalent`: the two items differ as the mapping allows.
     `expired`: the application's TTL of the source's item is past. `unsettled`: without a ledger, the difference is not
     yet the same as it was `settle_seconds` ago, or the source changed between S1 and S2. `never`: above every version
     that there can be, asked where no row is known."""
 
-    mapped: bool = True
     equivalent: bool = False
     expired: bool = False
     unsettled: bool = False
@@ -120,9 +120,7 @@ class Ruling:
 
 def rule_on(readings: Readings) -> Ruling:
     """First match wins."""
-    stored, flags = readings.stored, readings.flags
-    if not flags.mapped:
-        return Ruling(Rule.UNMAPPED, Verdict.UNMAPPED)
+    stored = readings.stored
     if stored is not None and stored.version is None:
         return Ruling(Rule.FOREIGN, Verdict.FOREIGN)
     if not readings.rows:

@@ -96,17 +96,11 @@ def embedded_rows(embed: EmbedPlan, rows: Iterable[SourceRow]) -> dict[MatchKey,
 
 def own_columns(embed: EmbedPlan) -> tuple[tuple[str, SourceType], ...]:
     """The columns of `on` in the embedded table."""
-    return tuple((own, column_type(embed.row, own)) for own, _ in embed.on)
+    return tuple((own, embed.row.type_of(own)) for own, _ in embed.on)
 
 
 def enclosing_columns(embed: EmbedPlan, enclosing: RowPlan) -> tuple[tuple[str, SourceType], ...]:
-    return tuple((outer, column_type(enclosing, outer)) for _, outer in embed.on)
-
-
-def column_type(row: RowPlan, name: str) -> SourceType:
-    column = row.table.column(name)
-    assert column is not None, f"{row.table.ref} has no column {name}"
-    return column.type
+    return tuple((outer, enclosing.type_of(outer)) for _, outer in embed.on)
 
 
 def single(nodes: Sequence[Node]) -> Node | None:

@@ -27,11 +27,10 @@ from pipelines.mapping.bulk_embeds import embedded_frame
 from pipelines.mapping.bulk_frame import Frame, FreshNames, SourceTables
 from pipelines.mapping.bulk_keys import key_attributes, key_text, source_key_text, whole_item
 from pipelines.mapping.outcome import NO_SOURCE_KEY, SAME_SOURCE_KEY
-from pipelines.mapping.plan import ColumnValue, ItemPlan, RowPlan, TemplateValue
+from pipelines.mapping.plan import ItemPlan, RowPlan
 from pipelines.mapping.row_version import NO_VERSION
 
 PROBLEM_COLUMNS = ("reason", "attribute", "detail")
-RECORD_COLUMNS = ("item_type", "table", "key", "source_key", "bucket", "item", "version", "digest", "size")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def item_rows(
     buckets: int,
     versions: ItemVersions = NO_VERSIONS,
 ) -> DataFrame:
-    """One row per root row that passes `where`: RECORD_COLUMNS, PROBLEM_COLUMNS and `key_hash`.
+    """One row per root row that passes `where`: RECORD_SCHEMA's columns, PROBLEM_COLUMNS and `key_hash`.
 
     Where `reason` is null it is a record. Else it is a reject: `item` and `digest` are null, `key` too where the
     key itself could not be built, `size` unless the item is too large, and `bucket` is the source key's.
@@ -166,13 +165,7 @@ def _with_source_keys_judged(built: DataFrame) -> DataFrame:
 
 def _for_keys(item: ItemPlan) -> RowPlan:
     """The root with only the embeds that lead to a column of the key."""
-    return _pruned(item.root, {path for key in item.key for path in _paths(key.value)})
-
-
-def _paths(value: ColumnValue | TemplateValue) -> set[tuple[str, ...]]:
-    if isinstance(value, ColumnValue):
-        return {value.path}
-    return {placeholder.path for placeholder in value.template.placeholders}
+    return _pruned(item.root, {path for key in item.key for path, _ in key.value.columns})
 
 
 def _pruned(row: RowPlan, paths: set[tuple[str, ...]]) -> RowPlan:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame
 
 from pipelines.items import sql_text as F  # noqa: N812
+from pipelines.items.canonical import NULL
 from pipelines.items.canonical_spark import quoted
 from pipelines.items.encode_spark import Encoded
 from pipelines.items.problem_spark import Problem, at, first_problem, no_problem, problem_in, problem_when
 from pipelines.items.reject import RejectReason
 from pipelines.items.size import ELEMENT_OVERHEAD, NESTED_OVERHEAD
-from pipelines.items.source_type import Encoding, SourceType
+from pipelines.items.source_type import Encoding
 from pipelines.items.sql_text import Column
 from pipelines.mapping.bulk_frame import (
     EmbedNames,
@@ -28,7 +29,7 @@ from pipelines.mapping.bulk_frame import (
     two_parents,
     with_plain_numbers,
 )
-from pipelines.mapping.bulk_map import row_map, scalar_value
+from pipelines.mapping.bulk_map import NULL_BYTES, row_map, scalar_value
 from pipelines.mapping.bulk_order import match_column, sort_keys
 from pipelines.mapping.plan import ColumnValue, EmbedPlan, RowPlan, Shape
 
@@ -64,7 +65,7 @@ def embedded_frame(row: RowPlan, tables: SourceTables, names: FreshNames, depth:
 
 
 def matched_rows(embed: EmbedPlan, children: Frame, enclosing: Frame, names: FreshNames) -> Children:
-    """Children that match something at all, cut to the limit where there is one."""
+    """Children that could match something: NULL matches nothing."""
     keys = tuple(names.next() for _ in embed.on)
     columns = [
         match_column(children.type_of(own), enclosing.type_of(outer), children.physical(own)).alias(key)
@@ -75,8 +76,7 @@ def matched_rows(embed: EmbedPlan, children: Frame, enclosing: Frame, names: Fre
 
 def enclosing_keys(embed: EmbedPlan, enclosing: Frame, child: RowPlan) -> list[Column]:
     return [
-        match_column(enclosing.type_of(outer), _type_of(child, own), enclosing.physical(outer))
-        for own, outer in embed.on
+        match_column(enclosing.type_of(outer), child.type_of(own), enclosing.physical(outer)) for own, outer in embed.on
     ]
 
 
@@ -86,12 +86,6 @@ def ranked(children: Children, name: str) -> DataFrame:
     order = [key.ordering for key in sort_keys(children.frame, embed.order_by)] or [F.lit(0)]
     rows = F.select(children.frame.rows, "*", F.place(children.keys, order).alias(name))
     return rows if embed.limit is None else rows.where(f"{name} <= {embed.limit}")
-
-
-def _type_of(row: RowPlan, name: str) -> SourceType:
-    column = row.table.column(name)
-    assert column is not None
-    return column.type
 
 
 def _finish(embed: EmbedPlan, enclosing: Frame, tables: SourceTables, names: FreshNames, depth: int) -> Finished:
@@ -245,18 +239,17 @@ def _element(children: Children, depth: int) -> Encoded:
     value = children.embed.value
     if value is None:
         return row_map(children.frame, depth + 1)
-    encoded = scalar_value(children.frame, value, 0 if children.embed.shape is Shape.SET else depth + 1)
     if children.embed.shape is Shape.SET:
-        return replace(encoded, text=encoded.text)
-    return replace(_null_where_absent(encoded), text=None)
+        return scalar_value(children.frame, value, 0)
+    return replace(_null_where_absent(scalar_value(children.frame, value, depth + 1)), text=None)
 
 
 def _null_where_absent(encoded: Encoded) -> Encoded:
     """A list keeps the place of an element that is NULL, or an empty set."""
     return replace(
         encoded,
-        fragment=F.coalesce(encoded.fragment, F.lit('{"NULL":true}')),
-        size=F.coalesce(encoded.size, F.lit(1)),
+        fragment=F.coalesce(encoded.fragment, F.lit(NULL)),
+        size=F.coalesce(encoded.size, F.lit(NULL_BYTES)),
     )
 
 

@@ -88,9 +88,7 @@ class Frame:
         return self.physical(placeholder.column, placeholder.path)
 
     def type_of(self, column: str) -> SourceType:
-        found = self.row.table.column(column)
-        assert found is not None
-        return found.type
+        return self.row.type_of(column)
 
     def with_rows(self, rows: DataFrame) -> Frame:
         return replace(self, rows=rows)

@@ -1,6 +1,6 @@
 """The capture form of the compiled mapping: which changed rows touch which items.
 
-A row of a root's table, or of an embed whose `on` names the root's primary key, says itself which item it touches:
+A row of a root's table, or of an embed whose `on` names the root's source key, says itself which item it touches:
 its trigger appends the root's source key to the log. Any other row of an embed reaches items through rows that it
 does not know: its trigger leaves a mark, the values that it is (and was) joined by, and the roots are found later.
 
@@ -17,8 +17,8 @@ from typing import Literal
 
 from pipelines.items.source_type import Kind, SourceType
 from pipelines.mapping.catalog import Relation, Table, TableRef
-from pipelines.mapping.plan import ColumnValue, EmbedPlan, ItemPlan, MigrationPlan, RowPlan, walk
-from pipelines.mapping.where import columns_of
+from pipelines.mapping.plan import EmbedPlan, ItemPlan, MigrationPlan, PathColumn, RowPlan, walk
+from pipelines.mapping.predicate import columns_of
 
 Mode = Literal["ledger", "version", "none"]
 
@@ -31,7 +31,7 @@ _BLIND: dict[Relation, str] = {
 
 @dataclass(frozen=True)
 class KeyPart:
-    """A column of the root's primary key, and the changed row's own column that holds its value."""
+    """A column of the root's source key, and the changed row's own column that holds its value."""
 
     root_column: str
     column: str
@@ -40,9 +40,9 @@ class KeyPart:
 
 @dataclass(frozen=True)
 class Log:
-    """The row says which item it touches. `key` is in the order of the root's primary key.
+    """The row says which item it touches. `key` is in the order of the root's source key.
 
-    `left`: of a root, the columns that the item's key is made of, unless those of the primary key are enough: where
+    `left`: of a root, the columns that the item's key is made of, unless those of the source key are enough: where
     one of `watched` changes or the row goes, the item's old key cannot be found in the source any more.
     """
 
@@ -150,7 +150,7 @@ def _touches(item: ItemPlan) -> Iterator[tuple[RowPlan, Log | Mark]]:
     root = item.root
     yield root, root_touch(item)
     for embed in root.embeds:
-        key = _root_key(embed, root)
+        key = _root_key(embed, item)
         yield embed.row, _mark(item, (embed.name,), embed) if key is None else Log(item.name, key)
         yield from _below(item, (embed.name,), embed)
 
@@ -158,7 +158,7 @@ def _touches(item: ItemPlan) -> Iterator[tuple[RowPlan, Log | Mark]]:
 def root_touch(item: ItemPlan) -> Log:
     """What a row of the root's table touches: its own item."""
     root = item.root
-    key = tuple(KeyPart(name, name, _type(root, name)) for name in item.source_key)
+    key = tuple(KeyPart(name, name, root.type_of(name)) for name in item.source_key)
     made_of = {column for _, column in _key_columns(item)}
     if made_of <= set(item.source_key):
         return Log(item.name, key)
@@ -171,12 +171,9 @@ def root_touch(item: ItemPlan) -> Log:
     )
 
 
-def _key_columns(item: ItemPlan) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The columns that the item's key is made of, each with the embeds that lead to it."""
-    for attribute in item.key:
-        value = attribute.value
-        for part in (value,) if isinstance(value, ColumnValue) else value.template.placeholders:
-            yield part.path, part.column
+def _key_columns(item: ItemPlan) -> list[PathColumn]:
+    """The columns that the item's key is made of."""
+    return [column for attribute in item.key for column in attribute.value.columns]
 
 
 def _in_order(table: Table, names: Set[str]) -> tuple[str, ...]:
@@ -190,27 +187,21 @@ def _below(item: ItemPlan, path: tuple[str, ...], outer: EmbedPlan) -> Iterator[
 
 
 def _mark(item: ItemPlan, path: tuple[str, ...], embed: EmbedPlan) -> Mark:
-    return Mark(item.name, path, tuple((own, _type(embed.row, own)) for own, _ in embed.on))
+    return Mark(item.name, path, tuple((own, embed.row.type_of(own)) for own, _ in embed.on))
 
 
-def _root_key(embed: EmbedPlan, root: RowPlan) -> tuple[KeyPart, ...] | None:
-    """The root's primary key in the embed's own columns; None where it is not whole, or could have another text."""
+def _root_key(embed: EmbedPlan, item: ItemPlan) -> tuple[KeyPart, ...] | None:
+    """The root's source key in the embed's own columns; None where it is not whole, or could have another text."""
     own_by_outer = {outer: own for own, outer in embed.on}
     parts: list[KeyPart] = []
-    for column in root.table.primary_key:
+    for column in item.source_key:
         own = own_by_outer.get(column)
-        if own is None or not _same_text(_type(embed.row, own), _type(root, column)):
+        if own is None or not _same_text(embed.row.type_of(own), item.root.type_of(column)):
             return None
-        parts.append(KeyPart(column, own, _type(embed.row, own)))
+        parts.append(KeyPart(column, own, embed.row.type_of(own)))
     return tuple(parts)
 
 
 def _same_text(own: SourceType, outer: SourceType) -> bool:
     """Whether values that are joined have one text in a source key; char(4) and char(6) pad it differently."""
     return own.kind is outer.kind and (own.kind is not Kind.CHAR or own.name == outer.name)
-
-
-def _type(row: RowPlan, name: str) -> SourceType:
-    column = row.table.column(name)
-    assert column is not None, f"{row.table.ref} has no column {name}"
-    return column.type

@@ -6,6 +6,7 @@ Pure data. `pipelines.source.introspect` fills it from PostgreSQL's catalogue; e
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
@@ -56,4 +57,8 @@ class Catalog(_Frozen):
     tables: tuple[Table, ...]
 
     def table(self, ref: TableRef) -> Table | None:
-        return next((table for table in self.tables if table.ref == ref), None)
+        return self._by_name.get((ref.schema_name, ref.table))
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], Table]:
+        return {(table.ref.schema_name, table.ref.table): table for table in self.tables}

@@ -14,10 +14,10 @@ from pipelines.mapping.key_conflicts import key_conflicts
 from pipelines.mapping.model import Embed, Item, Mapping, bodies
 from pipelines.mapping.origin import Path, listed, nearest
 from pipelines.mapping.plan import EmbedPlan, ItemPlan, MigrationPlan, Nulls, RowPlan
+from pipelines.mapping.predicate import Predicate, WhereError, columns_of
 from pipelines.mapping.problems import Problems
 from pipelines.mapping.scope import Scope, Scopes
 from pipelines.mapping.sensitive import mark_sensitive
-from pipelines.mapping.where import Predicate, WhereError, columns_of, parse_where
 
 
 def tables_used(mapping: Mapping) -> tuple[TableRef, ...]:
@@ -128,6 +128,8 @@ class _Compiler:
     def _where(self, scope: Scope) -> Predicate | None:
         if scope.body.where is None:
             return None
+        from pipelines.mapping.where_parse import parse_where  # sqlglot takes a while, and most have no `where`
+
         try:
             predicate = parse_where(scope.body.where, scope.table)
         except WhereError as error:

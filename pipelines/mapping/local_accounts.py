@@ -153,11 +153,11 @@ def _joining(row: RowPlan) -> list[str]:
 
 def _key(row: RowPlan, column: str, other_row: RowPlan, other_column: str) -> str:
     """What must be equal in both; the kinds of `bulk_order.match_column` whose match is the value itself."""
-    kind = _type(row, column).kind
-    family = _FAMILIES.get(kind)
-    if not _type(row, column).utf8 or family is None or family != _FAMILIES.get(_type(other_row, other_column).kind):
+    type, other = row.type_of(column), other_row.type_of(other_column)
+    family = _FAMILIES.get(type.kind)
+    if not type.utf8 or family is None or family != _FAMILIES.get(other.kind):
         raise CountedBySparkError
-    return _unpadded(column, kind)
+    return _unpadded(column, type.kind)
 
 
 def _unpadded(column: str, kind: Kind) -> str:
@@ -209,12 +209,6 @@ def _sorted_by(column: str, type: SourceType) -> list[str]:
     if type.kind is not Kind.NUMERIC or not 0 <= scale <= (type.precision or -1) <= MAX_DECIMAL_DIGITS:
         raise CountedBySparkError
     return [f"({name} = 'NaN')", f"CAST(nullif({name}, 'NaN') AS DECIMAL({type.precision},{scale}))"]
-
-
-def _type(row: RowPlan, name: str) -> SourceType:
-    column = row.table.column(name)
-    assert column is not None
-    return column.type
 
 
 def _name(column: str) -> str:

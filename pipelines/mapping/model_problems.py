@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipelines.mapping.checks_model import Checks, Retention, Thresholds
 from pipelines.mapping.model import (
-    Checks,
     Compare,
     Embed,
     Include,
@@ -18,12 +18,10 @@ from pipelines.mapping.model import (
     KeySpec,
     Mapping,
     Provisioned,
-    Retention,
     Source,
     SourceTable,
     Target,
     TargetTable,
-    Thresholds,
 )
 from pipelines.mapping.origin import Path, listed, nearest
 

@@ -41,7 +41,6 @@ from pipelines.mapping.assemble import (
     Node,
     attribute_builder,
     column_builder,
-    column_type,
     template_builder,
     within,
 )
@@ -140,7 +139,7 @@ def source_key_of(item: ItemPlan, row: SourceRow) -> str | None:
     """The row's primary key as a record's `source_key`; None where a value has no text in a template."""
     texts: list[tuple[str, str]] = []
     for column in item.source_key:
-        type = column_type(item.root, column)
+        type = item.root.type_of(column)
         try:
             text = template_text(type, row.value(column), row.raw(column, type))
         except Unrepresentable:

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from pipelines.items.source_type import Encoding, SourceType
 from pipelines.mapping.catalog import Table
-from pipelines.mapping.where import Predicate
+from pipelines.mapping.predicate import Predicate
 
 
 class Nulls(StrEnum):
@@ -76,6 +76,10 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, Placeholder))
 
 
+PathColumn = tuple[tuple[str, ...], str]
+"""A source column that a value shows, behind the `as: map` embeds that lead to it from the value's own row."""
+
+
 @dataclass(frozen=True)
 class ColumnValue:
     """A value that is one column's, in that column's encoding.
@@ -89,12 +93,20 @@ class ColumnValue:
     encoding: Encoding
     path: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> tuple[PathColumn, ...]:
+        return ((self.path, self.column),)
+
 
 @dataclass(frozen=True)
 class TemplateValue:
     """A string made by a template. A NULL in any placeholder makes the whole value NULL."""
 
     template: Template
+
+    @property
+    def columns(self) -> tuple[PathColumn, ...]:
+        return tuple((placeholder.path, placeholder.column) for placeholder in self.template.placeholders)
 
 
 @dataclass(frozen=True)
@@ -168,6 +180,12 @@ class RowPlan:
 
     def embed(self, name: str) -> EmbedPlan:
         return next(embed for embed in self.embeds if embed.name == name)
+
+    def type_of(self, name: str) -> SourceType:
+        """Of a column that is there."""
+        column = self.table.column(name)
+        assert column is not None, f"{self.table.ref} has no column {name}"
+        return column.type
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,10 @@
-"""The `where` filter: a small language with one meaning in Python, in Spark and in PostgreSQL.
+"""The `where` filter: a small language with one meaning in Spark and in PostgreSQL.
 
 Comparisons of a column and a literal, IN, BETWEEN, IS NULL, AND / OR / NOT, with SQL's three-valued logic.
+
+where_parse   text → Predicate, refusing all that the two could see differently
+where_sql     the PostgreSQL form
+where_spark   the Spark form
 """
 
 from __future__ import annotations

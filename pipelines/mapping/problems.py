@@ -23,4 +23,5 @@ class Problems:
         """Raises MappingError where there are any, in the order of the file's lines."""
         if self._found:
             in_order = sorted(self._found, key=lambda problem: self._origin.line(problem[0]) or 0)
-            raise MappingError([self._origin.problem(path, message) for path, message in in_order])
+            lines = [self._origin.problem(path, message) for path, message in in_order]
+            raise MappingError(lines, [path for path, _ in in_order])

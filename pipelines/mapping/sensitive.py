@@ -118,11 +118,9 @@ def _shows(row: RowPlan, value: Value, tainted: Tainted) -> bool:
 
 
 def _columns(row: RowPlan, value: Value) -> Iterator[tuple[TableRef, str]]:
-    if isinstance(value, ColumnValue):
-        yield _column(row, value.path, value.column)
-    elif isinstance(value, TemplateValue):
-        for placeholder in value.template.placeholders:
-            yield _column(row, placeholder.path, placeholder.column)
+    if isinstance(value, ColumnValue | TemplateValue):
+        for path, column in value.columns:
+            yield _column(row, path, column)
 
 
 def _column(row: RowPlan, path: tuple[str, ...], column: str) -> tuple[TableRef, str]:

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-from pipelines.items.number import plain_number
+from pipelines.items.number import number_order, plain_number
 from pipelines.items.reject import Unrepresentable
 from pipelines.items.source_type import AS_BYTES, NUMBERS, RAW_SUFFIX, TEMPORAL, Kind, SourceType
 from pipelines.items.temporal import fixed_text
@@ -86,7 +85,7 @@ def _sort_key(term: OrderTerm) -> Callable[[SourceRow], tuple[object, ...]]:
 
 def _comparable(value: Any, type: SourceType) -> tuple[object, ...]:
     if type.kind in NUMBERS and isinstance(value, str):
-        return _number(value)
+        return number_order(value)
     if isinstance(value, str):
         text = value.rstrip(" ") if type.kind is Kind.CHAR else value
         return (text if type.utf8 else text.encode(errors=AS_BYTES),)
@@ -95,18 +94,6 @@ def _comparable(value: Any, type: SourceType) -> tuple[object, ...]:
     if isinstance(value, date):
         return (1, value.year, value)
     return (value,)
-
-
-def _number(text: str) -> tuple[int, Decimal]:
-    """PostgreSQL's order: -Infinity, the numbers, Infinity, NaN."""
-    match text:
-        case "-Infinity":
-            return (0, Decimal(0))
-        case "Infinity":
-            return (2, Decimal(0))
-        case "NaN":
-            return (3, Decimal(0))
-    return (1, Decimal(text))
 
 
 def _raw_time(raw: str) -> tuple[object, ...]:

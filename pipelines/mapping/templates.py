@@ -5,7 +5,7 @@
     format  0N | %Y %m %d %H %M %S and literals | lower | upper | modN | esc
 
 `parse_template` knows nothing of the schema; `pipelines.mapping.compile_template` makes a plan's Template of what
-it gives. `render` fills one in; the Spark form stands in `pipelines.mapping.bulk`.
+it gives. `render` fills one in; the Spark form stands in `pipelines.mapping.templates_spark`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ class RawPlaceholder:
 
     names: tuple[str, ...]
     format: str | None
+
+    def __str__(self) -> str:
+        return f"{{{'.'.join(self.names)}{'' if self.format is None else f':{self.format}'}}}"
 
 
 @dataclass(frozen=True)

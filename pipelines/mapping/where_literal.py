@@ -85,13 +85,6 @@ def wanted(type: SourceType) -> str:
             return "write a quoted text, 'x'"
 
 
-def single(text: str) -> float:
-    """The 4-byte float that a text of PostgreSQL's float4 stands for."""
-    value = float(text)
-    rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    return rounded
-
-
 def _integer(text: str) -> str:
     plain = _plain(text)
     if "." in plain:
@@ -125,8 +118,8 @@ def _float(text: str, nearest: Callable[[str], float]) -> str:
 def _single(text: str) -> float:
     """The nearest 4-byte float, ties to even. By way of a double it could be rounded twice: so the neighbours of
     that are looked at, too."""
-    first = single(text)
-    bits = struct.unpack("<i", struct.pack("<f", first))[0]
+    packed = struct.pack("<f", float(text))
+    (first,), (bits,) = struct.unpack("<f", packed), struct.unpack("<i", packed)
     near = [
         struct.unpack("<f", struct.pack("<i", bits + step))[0] for step in (-1, 0, 1) if bits + step >= 0 or bits < 0
     ]

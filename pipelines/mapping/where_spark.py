@@ -1,27 +1,39 @@
 """`where` in Spark, over the physical columns of a snapshot.
 
 Column expressions wherever they are exact; a numeric without a declared precision that fits Spark's decimal is
-compared by the Python form, Arrow batch by Arrow batch.
+compared by a Python function, Arrow batch by Arrow batch.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
 
 from pipelines.items.arrow_spark import arrow_function
+from pipelines.items.number import number_order
 from pipelines.items.source_type import RAW_SUFFIX, TEMPORAL, Kind, SourceType
 from pipelines.mapping.predicate import And, Compare, Comparison, IsNull, Not, Or, Predicate
-from pipelines.mapping.where_evaluate import COMPARE, number_order, raw_rank
 
 ColumnOf = Callable[[str], Column]
 """The physical column of a name; temporal columns are also asked for `<name>::raw`."""
 
 MAX_PRECISION = 38
+_OPERATORS: dict[Comparison, Callable[[Any, Any], Any]] = {
+    Comparison.EQ: operator.eq,
+    Comparison.NE: operator.ne,
+    Comparison.LT: operator.lt,
+    Comparison.LE: operator.le,
+    Comparison.GT: operator.gt,
+    Comparison.GE: operator.ge,
+}
+_INFINITE = {"-infinity": -2, "infinity": 2}
+"""Where they stand among the ranks of times: those of years 1 to 9999 have 0, those before -1, those after 1."""
 _SPARK_TYPES = {
     Kind.INTEGER: "bigint",
     Kind.FLOAT4: "float",
@@ -78,17 +90,17 @@ def _compare(test: Compare, column_of: ColumnOf) -> Column:
 
 
 def _test(comparison: Comparison, left: Column, right: Column) -> Column:
-    return COMPARE[comparison](left, right)  # type: ignore[return-value]  # Column overloads the operators
+    found: Column = _OPERATORS[comparison](left, right)
+    return found
 
 
 def _temporal(test: Compare, value: Column, raw: Column) -> Column:
     """By rank first: what is only in `::raw` stands before or after everything else."""
-    rank = (
-        F.when(raw == "-infinity", -2).when(raw == "infinity", 2).when(raw.endswith(" BC"), -1).when(raw.isNotNull(), 1)
-    )
-    if test.literal.endswith("infinity"):
+    rank = F.when(raw == "-infinity", _INFINITE["-infinity"]).when(raw == "infinity", _INFINITE["infinity"])
+    rank = rank.when(raw.endswith(" BC"), -1).when(raw.isNotNull(), 1)
+    if test.literal in _INFINITE:
         rank = rank.when(value.isNotNull(), 0)
-        return _test(test.comparison, rank, F.lit(raw_rank(test.literal)))
+        return _test(test.comparison, rank, F.lit(_INFINITE[test.literal]))
     outside = _test(test.comparison, rank, F.lit(0))
     within = _test(test.comparison, value, F.lit(test.literal).cast(_SPARK_TYPES[test.type.kind]))
     return F.when(raw.isNotNull(), outside).otherwise(within)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.mapping.model import Checks
+from pipelines.mapping.checks_model import Checks
 from pipelines.monitoring import measures
 from pipelines.monitoring.checks_due import longest_gap_hours
 from pipelines.monitoring.metric import MIGRATION, NAMESPACE, Measure

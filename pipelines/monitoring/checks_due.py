@@ -66,6 +66,8 @@ def _values(field: str, least: int, greatest: int, names: Sequence[str] = ()) ->
         if not least <= start <= end <= greatest:
             raise ValueError(field)
         found |= set(range(start, end + 1, int(step) if slash else 1))
+    if not found:  # of a step below 0
+        raise ValueError(field)
     return found
 
 

@@ -45,23 +45,3 @@ CONSISTENT = _gauge("Consistent", "1 where the last verification found both stor
 VERIFICATION_FAILED = _gauge(
     "VerificationFailed", "1 where the last verification came to no verdict, else 0.", Unit.NONE
 )
-
-MEASURES = (
-    UNDELIVERED_ITEMS,
-    LEASED_ITEMS,
-    FAILING_ITEMS,
-    SET_APART_ITEMS,
-    REJECTED_ITEMS,
-    OLDEST_UNDELIVERED,
-    OPEN_MARKS,
-    RELAYS_ALIVE,
-    RELAY_PAUSED,
-    DELIVERED,
-    SUPERSEDED,
-    CONFLICTS,
-    FAILED_DELIVERIES,
-    DELIVERY_LATENCY,
-    VERIFIED_ITEMS,
-    CONSISTENT,
-    VERIFICATION_FAILED,
-)

@@ -11,7 +11,7 @@ from pipelines.monitoring.sinks import Sinks
 
 
 def verification_metrics(verdicts: Mapping[str, int], consistent: bool) -> list[Metric]:
-    """`verdicts`: the count of each of PROTOCOL's, 0 included, so that what is over is seen to be over."""
+    """`verdicts`: the count of each, 0 included, so that what is over is seen to be over."""
     return [
         *(Metric(measures.VERIFIED_ITEMS, count, verdict=verdict) for verdict, count in verdicts.items()),
         Metric(measures.CONSISTENT, int(consistent)),

@@ -13,6 +13,7 @@ from pipelines.permissions.ledger import LEDGER_RIGHTS
 from pipelines.permissions.purpose import Purpose
 from pipelines.source.access import DatabaseAccess
 from pipelines.source.ledger.names import SCHEMA as LEDGER
+from pipelines.source.parts import reads_by_ctid
 from pipelines.source.privileges import (
     SCHEMA,
     SELECT,
@@ -20,7 +21,6 @@ from pipelines.source.privileges import (
     USAGE,
     bypass_policies,
     grant,
-    reads_by_ctid,
     select_of,
 )
 

@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     RDS_EXPORT = "rds-export"
     MONITORING = "monitoring"
     ALARMS = "alarms"
+    NOTIFICATIONS = "notifications"
     WAREHOUSE = "warehouse"
 
     @property
@@ -46,5 +47,6 @@ _SERVES = {
     Purpose.RDS_EXPORT: "snapshot --from rds-export",
     Purpose.MONITORING: "metrics to CloudWatch",
     Purpose.ALARMS: "alarms --apply and --remove",
+    Purpose.NOTIFICATIONS: "the topic of SNS that CROSSOVER_NOTIFY names, where Dagster's code server runs",
     Purpose.WAREHOUSE: "all commands but check and tables, where the warehouse is in S3",
 }

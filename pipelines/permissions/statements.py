@@ -150,6 +150,11 @@ def _alarms(used: Used) -> Iterator[Allow]:
     yield Allow("Topic", tuple(f"sns:{action}" for action in actions), (where.arn("sns", "TOPIC"),))
 
 
+def _notifications(used: Used) -> Iterator[Allow]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html"""
+    yield Allow("News", ("sns:Publish",), (used.where.arn("sns", "TOPIC"),))
+
+
 def _dual_write(used: Used) -> Iterator[Allow]:
     if used.warehouse is not None:
         epoch = f"{used.where.bucket(used.warehouse.bucket)}/{used.warehouse.prefix}/{EPOCH_FILE}"
@@ -180,4 +185,5 @@ _OTHERS: Mapping[Purpose, Callable[[Used], Iterator[Allow]]] = {
     Purpose.DUAL_WRITE: _dual_write,
     Purpose.MONITORING: _monitoring,
     Purpose.ALARMS: _alarms,
+    Purpose.NOTIFICATIONS: _notifications,
 }

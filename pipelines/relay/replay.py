@@ -7,6 +7,7 @@ import json
 from pipelines.deliver.opened import OpenedLedger
 from pipelines.deliver.reading import read
 from pipelines.errors import UsageError
+from pipelines.items.reject import Unrepresentable
 from pipelines.mapping.online import source_key_text
 from pipelines.mapping.outcome import Absent
 from pipelines.mapping.plan import ItemPlan
@@ -36,11 +37,23 @@ def parsed_source_key(item: ItemPlan, text: str) -> str:
     columns = ", ".join(item.source_key)
     if text.lstrip().startswith("{"):
         try:
-            values = json.loads(text)
-        except ValueError:
-            raise UsageError(f"--key: no JSON; give a value for each of {columns}") from None
+            values = {name: _text(value) for name, value in json.loads(text, parse_float=str).items()}
+        except (ValueError, RecursionError):
+            raise UsageError(f"--key: no JSON object of texts; give a value for each of {columns}") from None
     else:
         values = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
     if set(values) != set(item.source_key):
         raise UsageError(f"--key: give {item.name}'s source key, a value for each of {columns} and nothing else")
-    return source_key_text((column, str(values[column])) for column in item.source_key)
+    try:
+        return source_key_text((column, values[column]) for column in item.source_key)
+    except Unrepresentable as error:
+        raise UsageError(f"--key: {error.detail}; give a value for each of {columns}") from None
+
+
+def _text(value: object) -> str:
+    """Numbers and booleans as templates have them. Raises ValueError for what is no key's value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return json.dumps(value)
+    raise ValueError("neither a text, a number nor a boolean")

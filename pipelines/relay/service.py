@@ -20,7 +20,7 @@ from pipelines.relay.tally import Tally
 from pipelines.source.ledger.due import announce_left_keys, mend_due
 from pipelines.source.ledger.health import is_paused
 from pipelines.source.ledger.relays import beat
-from pipelines.target.judge import Verdict
+from pipelines.target.write_verdict import Verdict
 
 BATCH = 250
 _PROBE = 5  # items that are tried while DynamoDB is silent

@@ -65,9 +65,6 @@ class Rules:
     versioned: bool = False
 
 
-USUAL = frozenset({Verdict.MISMATCH, Verdict.MISSING, Verdict.STALE, Verdict.EXTRA, Verdict.AHEAD})
-ASKABLE = USUAL | {Verdict.FOREIGN}
-
 _NEVER = {
     Verdict.ACCEPTED: "the mapping accepts the difference",
     Verdict.EXPIRED: "its time to live is past",

@@ -27,9 +27,8 @@ from pipelines.target.client import Address, dynamodb_client
 from pipelines.target.exact_write import Exact, ExactWrite, ExactWriter
 from pipelines.target.scan import WireItem
 from pipelines.target.wire import Wire
-from pipelines.warehouse.layout import read_manifest
+from pipelines.warehouse.layout import checked_id, read_manifest
 from pipelines.warehouse.manifest import DiffManifest, SnapshotManifest
-from pipelines.warehouse.snapshots import checked_id
 
 WRITERS = 8
 LONGEST_ANSWER_SECONDS = 30.0

@@ -2,8 +2,8 @@
 
 Kept are the newest `snapshots` snapshots, each with its records and dumps, and the newest `diffs` diffs, each with its
 report; beyond them whatever an unfinished backfill, diff or repair goes on with. Backfills and repairs stay: they are
-small, and a repair's images are what can take it back. Of attempts that were killed those go that are older than the
-newest run of their kind.
+small, and a repair's images are what stood there before it. Of attempts that were killed those go that are older than
+the newest run of their kind.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pipelines.errors import UsageError
 from pipelines.migration import Migration
 from pipelines.retention.runs import STAGES, Run, runs_of
+from pipelines.warehouse.hold import Hold, current_hold
 from pipelines.warehouse.layout import MANIFEST, MigrationFolder, new_id
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.place import MissingError, Place
@@ -67,13 +68,18 @@ def plan_prune(migration: Migration) -> PrunePlan:
 
 
 def prune(migration: Migration) -> PrunePlan:
-    """Does it; killed, it can be run again. Raises as `plan_prune`, and StageError while any stage is at work."""
+    """Does it; killed, it can be run again. Raises as `plan_prune`, StageError while any stage is at work, and
+    LostLockError where one has begun since, as after a stop of this process."""
     run_id = new_id()
+    holds: list[Hold | None] = []
     with ExitStack() as locks:
         for stage in LOCKS:
             locks.enter_context(stage_lock(migration.folder.root, stage, f"prune {run_id}"))
+            holds.append(current_hold())
         plan = plan_prune(migration)
         for removal in plan.removals:
+            for hold in filter(None, holds):
+                hold.require()
             for place in (*removal.also, removal.run.place):
                 _remove(place)
     return plan

@@ -10,25 +10,10 @@ from psycopg.rows import TupleRow
 from pipelines.errors import SourceError
 from pipelines.mapping.model import Mapping
 from pipelines.settings import optional, required
-from pipelines.source.address import SCHEMES, source_address
-from pipelines.source.login import CONNECT_SECONDS, login, open_session
+from pipelines.source.address import source_address
+from pipelines.source.login import open_session
 from pipelines.source.server_error import describe
 from pipelines.source.session_limits import session_limits
-
-__all__ = [
-    "CONNECT_SECONDS",
-    "SCHEMES",
-    "SESSION",
-    "check_url",
-    "connect",
-    "connection_string",
-    "describe",
-    "identity",
-    "known_source_url",
-    "open_session",
-    "pin_statement",
-    "source_url",
-]
 
 SESSION = (
     ("TimeZone", "UTC"),
@@ -85,11 +70,6 @@ def connect(url: str) -> Connection[TupleRow]:
         connection.close()
         raise
     return connection
-
-
-def connection_string(url: str) -> str:
-    """libpq's form of the URL, password included, with our name, and with limits to waiting where the URL sets none."""
-    return login(url).conninfo
 
 
 def pin_statement() -> sql.Composed:

@@ -20,8 +20,9 @@ from psycopg.rows import TupleRow
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import TableRef
 from pipelines.source.arrow_session import ArrowError, ArrowSession, ArrowSessions
-from pipelines.source.connect import connect, open_session, pin_statement
+from pipelines.source.connect import connect, pin_statement
 from pipelines.source.introspect import read_catalog
+from pipelines.source.login import open_session
 from pipelines.source.same_tables import Member, members, oids, require_same_tables
 from pipelines.source.server_error import DEADLOCK, LOCK_NOT_AVAILABLE, describe
 from pipelines.source.session_limits import milliseconds, session_limits

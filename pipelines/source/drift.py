@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from pipelines.errors import MappingError, SourceError, StageError
-from pipelines.items.source_type import Kind, SourceType
+from pipelines.items.source_type import MONEY, Kind, SourceType
 from pipelines.mapping.catalog import Catalog, Column, Table
 from pipelines.mapping.compile import compile_mapping
 from pipelines.mapping.model import Mapping
@@ -88,7 +88,7 @@ def _additions(mapping: Mapping, snapshot: SnapshotManifest, now: Catalog) -> It
 
 def _meaning(type: SourceType) -> tuple[object, ...]:
     """What decides how a value is written into an item."""
-    name = type.name if type.kind in _NAMED or type.name == "money" else ""
+    name = type.name if type.kind in _NAMED or type.name == MONEY else ""
     element = None if type.element is None else _meaning(type.element)
     return (type.kind, "" if element else name, type.known, type.exact, type.utf8, element)
 

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow, class_row
 from pipelines.errors import SourceError
 from pipelines.items.source_type import TEXTS, WRITTEN, Kind, SourceType
 from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
-from pipelines.source.connect import describe
+from pipelines.source.server_error import describe
 
 _RELATIONS = {
     "r": Relation.TABLE,

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import queue
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pipelines.errors import SourceError
-from pipelines.mapping.catalog import Catalog, Relation, Table, TableRef
+from pipelines.mapping.catalog import Relation, Table, TableRef
 from pipelines.progress import Progress
 from pipelines.source.arrow_session import ArrowError, ArrowSession
 from pipelines.source.cut import consistent_cut
 from pipelines.source.introspect import read_catalog
-from pipelines.source.ledger_part import LedgerOf, Uncaptured, see_ledger
+from pipelines.source.ledger_part import LedgerOf, see_ledger
 from pipelines.source.parquet_part import Part, write_part
-from pipelines.source.parts import PART_PAGES, page_ranges, parts_of, table_folder
+from pipelines.source.parts import PART_PAGES, page_ranges, parts_of
 from pipelines.source.readers import reader_count
-from pipelines.warehouse.manifest import LedgerSeen, TableCounts
+from pipelines.source.taken import NOT_ASKED, ColumnsOf, RowsTaken, Taken
+from pipelines.warehouse.manifest import TableCounts
 from pipelines.warehouse.place import Place
-
-__all__ = ["Export", "export_live", "table_folder"]
-
-NOT_ASKED = Uncaptured("the ledger was not asked for")
-
-ColumnsOf = Callable[[Catalog], dict[Table, tuple[str, ...]]]
-
-
-@dataclass(frozen=True)
-class Export:
-    """What was taken. `columns` and `tables` per "schema.table"; `ledger` as the cut saw it."""
-
-    catalog: Catalog
-    columns: dict[str, tuple[str, ...]]
-    tables: dict[str, TableCounts]
-    ledger: LedgerSeen | Uncaptured = NOT_ASKED
 
 
 def export_live(
@@ -48,7 +31,7 @@ def export_live(
     folder: Place | Path,
     part_pages: int = PART_PAGES,
     ledger_of: LedgerOf | None = None,
-) -> Export:
+) -> Taken:
     """Writes the columns that `columns_of` chooses to `folder`/<schema>.<table>/part-NNNNN.parquet.
 
     `columns_of` is given the catalogue of those of `refs` that exist, as the cut sees it. Tables of more than
@@ -68,8 +51,8 @@ def export_live(
         wanted = None if ledger_of is None else ledger_of(catalog)
         ledger = NOT_ASKED if wanted is None else see_ledger(cut, wanted, Place.of(folder))
         with Progress("snapshot", _estimate([cut.sizes[table.ref].rows for table in columns]), "rows") as progress:
-            rows = _write_all(cut.readers, _in_order(parts), progress)
-    return Export(
+            rows = _write_all(cut.readers, _in_order(parts), RowsTaken(progress))
+    return Taken(
         catalog=catalog,
         columns={str(table.ref): names for table, names in columns.items()},
         tables={str(table.ref): _counts(some, rows) for table, some in parts.items()},
@@ -95,35 +78,22 @@ def _in_order(parts: dict[Table, list[Part]]) -> list[Part]:
     return [part for table in tables for part in parts[table]]
 
 
-class _StoppedError(Exception):
-    """Another reader failed, or the user interrupted."""
-
-
-def _write_all(readers: Sequence[ArrowSession], parts: Sequence[Part], progress: Progress) -> dict[Place, int]:
+def _write_all(readers: Sequence[ArrowSession], parts: Sequence[Part], taken: RowsTaken) -> dict[Place, int]:
     """Rows per file. Each reader takes the next part when it is done; the first failure stops all."""
     waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
     for part in parts:
         waiting.put(part)
     rows: dict[Place, int] = {}
     failures: list[BaseException] = []
-    stop = threading.Event()
-    one_at_a_time = threading.Lock()
-
-    def on_rows(count: int) -> None:
-        if stop.is_set():
-            raise _StoppedError
-        with one_at_a_time:
-            progress.advance(count)
 
     def work(reader: ArrowSession) -> None:
         try:
-            while not (stop.is_set() or waiting.empty()):
+            while not (taken.is_stopped or waiting.empty()):
                 with suppress(queue.Empty):
                     part = waiting.get_nowait()
-                    rows[part.place] = write_part(reader, part, on_rows)
+                    rows[part.place] = write_part(reader, part, taken.add)
         except BaseException as error:
-            with one_at_a_time:
-                failures.append(error)
+            failures.append(error)
             raise
 
     with ThreadPoolExecutor(len(readers), thread_name_prefix="snapshot") as pool:
@@ -131,7 +101,7 @@ def _write_all(readers: Sequence[ArrowSession], parts: Sequence[Part], progress:
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
-            stop.set()
+            taken.stop()
             _end(readers, futures)
     if failures:
         raise failures[0]  # the cause; the others are its consequences
@@ -139,7 +109,7 @@ def _write_all(readers: Sequence[ArrowSession], parts: Sequence[Part], progress:
 
 
 def _end(readers: Sequence[ArrowSession], futures: Sequence[Future[None]]) -> None:
-    """Cancels the queries under way: one that sorts before its first row would not notice `stop` for long.
+    """Cancels the queries under way: one that sorts before its first row would not notice the stop for long.
 
     Again and again: a cancel that comes just before a query begins has no effect on it.
     """

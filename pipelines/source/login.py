@@ -46,6 +46,7 @@ class Login:
 
     @property
     def conninfo(self) -> str:
+        """Libpq's form, with our name, and with limits to waiting where the URL sets none."""
         return make_conninfo(**{**_DEFAULTS, **dict(self.parameters), "client_encoding": "UTF8"})
 
 

@@ -13,6 +13,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from pipelines.items.source_type import AS_BYTES, MONEY, Kind, SourceType
+from pipelines.source.calendar import is_stored
 
 _TYPED: dict[Kind, LiteralString] = {
     Kind.INTEGER: "pg_catalog.int8",
@@ -30,6 +31,8 @@ _TYPED: dict[Kind, LiteralString] = {
 Other kinds are compared by the text that they are printed as, without an index."""
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,131072}(\.\d{1,16383})?|NaN|-?Infinity", re.ASCII)
+_BYTES = re.compile(r"\\x([0-9a-f]{2})*")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -71,10 +74,18 @@ def _castable(columns: Sequence[tuple[str, SourceType]], key: tuple[str, ...]) -
 
 
 def _is_of(kind: Kind, text: str) -> bool:
-    """A number or a text of the enclosing row may be no whole number, or no uuid."""
+    """A number or a text of the enclosing row may be no whole number, or no uuid; a source key may be anybody's."""
     match kind:
         case Kind.INTEGER:
             return _INTEGER.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
+        case Kind.NUMERIC | Kind.FLOAT4 | Kind.FLOAT8:
+            return _NUMBER.fullmatch(text) is not None
+        case Kind.BOOLEAN:
+            return text in ("true", "false")
+        case Kind.BYTES:
+            return _BYTES.fullmatch(text) is not None
+        case Kind.DATE | Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
+            return is_stored(text, kind)
         case Kind.UUID:
             return _UUID.fullmatch(text) is not None
     return True

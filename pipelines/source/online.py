@@ -16,7 +16,6 @@ from pipelines.mapping.assemble import (
     EmbeddedRows,
     MatchKey,
     Node,
-    column_type,
     embedded_rows,
     enclosing_columns,
     match_key,
@@ -27,10 +26,10 @@ from pipelines.mapping.outcome import SAME_SOURCE_KEY, OnlineItem, Rejected
 from pipelines.mapping.plan import EmbedPlan, ItemPlan, RowPlan
 from pipelines.mapping.row_version import row_version
 from pipelines.mapping.source_row import SourceRow
-from pipelines.mapping.where import to_sql
-from pipelines.source.connect import describe
+from pipelines.mapping.where_sql import to_sql
 from pipelines.source.lookup import where_values
 from pipelines.source.select import physical_names, select_list
+from pipelines.source.server_error import describe
 
 _ALIAS = "source_row"
 
@@ -83,7 +82,7 @@ def _in_key_order(item: ItemPlan, source_key: Mapping[str, str]) -> tuple[str, .
 def _read_roots(
     connection: Connection[TupleRow], item: ItemPlan, keys: Sequence[tuple[str, ...]]
 ) -> dict[str, list[SourceRow]]:
-    columns = tuple((name, column_type(item.root, name)) for name in item.source_key)
+    columns = tuple((name, item.root.type_of(name)) for name in item.source_key)
     lookup = _Lookup(item.root, columns, tuple(dict.fromkeys(keys)))
     roots: dict[str, list[SourceRow]] = {}
     for row in _select(connection, lookup):

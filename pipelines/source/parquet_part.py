@@ -10,11 +10,9 @@ from psycopg import sql
 
 from pipelines.errors import SourceError
 from pipelines.source.arrow_session import ArrowError, ArrowSession
-from pipelines.source.row_groups import ROW_GROUP_BYTES, ROW_GROUP_ROWS, RowGroups
+from pipelines.source.row_groups import RowGroups
 from pipelines.source.server_error import describe
 from pipelines.warehouse.place import Place
-
-__all__ = ["ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "Part", "write_part"]
 
 BATCH_BYTES = 2 << 20
 

@@ -48,12 +48,17 @@ def page_ranges(
 
     The last one has no end: the table may have grown since its size was read.
     """
-    if table.relation is not Relation.TABLE or server_version < TID_RANGE_SCANS or size.stored_pages <= part_pages:
+    if not reads_by_ctid(table, server_version, large=size.stored_pages > part_pages):
         return [(0, None)]
     count = -(-size.stored_pages // part_pages)
     count = max(min(count + -count % readers, size.pages), 1)
     starts = [size.pages * number // count for number in range(count)]
     return list(zip(starts, [*starts[1:], None], strict=True))
+
+
+def reads_by_ctid(table: Table, server_version: int, *, large: bool) -> bool:
+    """Whether it is read in ranges of its pages, for which PostgreSQL wants SELECT on all of it."""
+    return large and table.relation is Relation.TABLE and server_version >= TID_RANGE_SCANS
 
 
 def _within(first: int, end: int | None) -> sql.Composed:

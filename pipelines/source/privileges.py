@@ -14,8 +14,8 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow, class_row
 
 from pipelines.errors import SourceError
-from pipelines.mapping.catalog import Relation, Table, TableRef
-from pipelines.source.parts import PART_PAGES, TID_RANGE_SCANS
+from pipelines.mapping.catalog import Table, TableRef
+from pipelines.source.parts import PART_PAGES, reads_by_ctid
 from pipelines.source.server_error import describe
 
 SHOWN = 5
@@ -95,11 +95,6 @@ def _problems(connection: Connection[TupleRow], role: str, table: Table, columns
         )
     if rights.policy:
         yield f"{ref}: row-level security hides rows from it: {bypass_policies(role)}"
-
-
-def reads_by_ctid(table: Table, server_version: int, *, large: bool) -> bool:
-    """Whether a snapshot reads it in ranges of its pages, for which PostgreSQL wants SELECT on all of it."""
-    return large and table.relation is Relation.TABLE and server_version >= TID_RANGE_SCANS
 
 
 def _rights(connection: Connection[TupleRow], table: Table, columns: tuple[str, ...]) -> _Rights | None:

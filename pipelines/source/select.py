@@ -25,9 +25,7 @@ _ARROW_TYPES = {
 }
 
 # A cast to text of these uses PostgreSQL's own output function, or changes nothing.
-_CAST_TO_TEXT = frozenset(
-    {Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8, Kind.TEXT, Kind.UUID, Kind.JSON}
-)  # fmt: skip
+_CAST_TO_TEXT = frozenset({Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8, Kind.TEXT, Kind.UUID, Kind.JSON})
 
 # Not here: a cast to text can be user-defined, and inet's adds a netmask. concat() calls the output function, but
 # makes '' of NULL. The test for NULL is not IS NOT NULL, which is false for a composite value with a NULL field.

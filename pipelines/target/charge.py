@@ -29,9 +29,6 @@ class Charge:
     def total(self) -> int:
         return self.own + self.indexes
 
-    def __add__(self, other: Charge) -> Charge:
-        return Charge(self.own + other.own, self.indexes + other.indexes)
-
 
 FREE = Charge()
 """Where there is no budget, nothing is charged."""

@@ -35,7 +35,7 @@ class Address:
         return cls(client.meta.endpoint_url, client.meta.region_name)
 
 
-def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
+def dynamodb_client() -> DynamoDBClient:
     """A client for calls that are not hot; it retries throttling and passing faults ATTEMPTS times.
 
     Raises UsageError, naming the variable, where no region or a profile that does not exist is set. Calls are to
@@ -51,7 +51,6 @@ def dynamodb_client(max_pool_connections: int = 10) -> DynamoDBClient:
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 read_timeout=READ_TIMEOUT_SECONDS,
-                max_pool_connections=max_pool_connections,
                 parameter_validation=False,
             ),
         )

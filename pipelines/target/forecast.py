@@ -10,10 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.items.size import VERSION_BYTES
-
-USD_PER_MILLION_UNITS = 0.625
-"""Of write request units on demand, table class Standard, in us-east-1, November 2026. Other regions and classes have
-other prices, and provisioned capacity is paid by the hour. https://aws.amazon.com/dynamodb/pricing/on-demand/"""
+from pipelines.target.prices import home_prices
 
 
 @dataclass(frozen=True)
@@ -33,9 +30,10 @@ class Forecast:
         units = Counter(self.units) + Counter(other.units)
         return Forecast(self.records + other.records, self.bytes + other.bytes, dict(units))
 
-    def cost_usd(self, usd_per_million_units: float = USD_PER_MILLION_UNITS) -> float:
-        """On demand."""
-        return self.write_units * usd_per_million_units / 1_000_000
+    def cost_usd(self, usd_per_million_units: float | None = None) -> float:
+        """On demand; us-east-1's price unless given."""
+        price = home_prices().write_request_million if usd_per_million_units is None else usd_per_million_units
+        return self.write_units * price / 1_000_000
 
     def seconds(self, units_per_second: Mapping[str, float | None]) -> float | None:
         """How long the tables take, side by side. None where it is not known of one of them how fast it may be."""

@@ -20,11 +20,11 @@ from pipelines.target.charge import FREE, Charge
 from pipelines.target.client import Address
 from pipelines.target.cold_bucket import Report, by_table, columns, owners, selected
 from pipelines.target.conditional_write import Answered, Sent, Write
-from pipelines.target.judge import met
 from pipelines.target.live_write import IN_FLIGHT, LiveWriter
 from pipelines.target.retry import RetryPolicy
 from pipelines.target.spread import spread
 from pipelines.target.wire import Wire
+from pipelines.target.write_verdict import met
 from pipelines.warehouse.dataset import read_bucket
 from pipelines.warehouse.place import Place
 

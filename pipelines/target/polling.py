@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
+from pipelines.errors import TargetError
 from pipelines.target.failures import PassingError
 
 FIRST_PAUSE_SECONDS = 1.0
@@ -35,3 +37,18 @@ def poll(
             return
         pause(seconds)
         seconds = min(seconds * 1.5, LONGEST_PAUSE_SECONDS)
+
+
+@contextmanager
+def left_running(what: str, begun: Callable[[], Iterable[str]], how_to_go_on: str) -> Iterator[None]:
+    """An interrupt in here ends nothing of what DynamoDB does, and says so. `what`: `import`, `export`; `begun`: the
+    tables whose one was begun."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tables = ", ".join(begun())
+        if not tables:
+            raise
+        raise KeyboardInterrupt(f"interrupted; the {what} of {tables} goes on in DynamoDB: {how_to_go_on}") from None
+    except PassingError as error:
+        raise TargetError(f"{error}; what was begun goes on in DynamoDB: {how_to_go_on}") from None

@@ -81,7 +81,8 @@ def _version(value: Mapping[str, Any] | None) -> int | None:
         text = plain_number(value["N"]) if value is not None else ""
     except (KeyError, *_NO_CANONICAL_FORM):
         return None
-    return int(text) if text.isdecimal() and int(text) <= MAX_VERSION else None
+    is_whole = text.isdecimal() and len(text) <= len(str(MAX_VERSION))
+    return int(text) if is_whole and int(text) <= MAX_VERSION else None
 
 
 def _text(item: Mapping[str, Mapping[str, Any]]) -> str:

@@ -84,13 +84,6 @@ def count_rows(records_folder: Place | Path, buckets: Iterable[int]) -> int:
     return sum(each(lambda bucket: count_bucket(folder, bucket), buckets, folder))
 
 
-def read_rejects(dataset: Place | Path) -> pa.Table:
-    """All rejects of a dataset, as REJECT_SCHEMA; empty where it has none."""
-    names = REJECT_SCHEMA.names
-    tables = [_read(file, names).cast(REJECT_SCHEMA) for file in _parquet_files(Place.of(dataset) / REJECTS)]
-    return pa.concat_tables(tables) if tables else REJECT_SCHEMA.empty_table()
-
-
 def reject_batches(dataset: Place | Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of all rejects, a bounded number of rows at a time. Raises WarehouseError."""
     schema = pa.schema([REJECT_SCHEMA.field(name) for name in columns])

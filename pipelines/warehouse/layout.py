@@ -2,7 +2,8 @@
 
     <warehouse>/<migration>/snapshots/<snapshot_id>/<schema>.<table>/*.parquet   ledger/versions.parquet
                             records/<snapshot_id>/{records,rejects}/
-                            backfills/<run_id>/   dumps/<dump_id>/   diffs/<run_id>/   reports/<run_id>/   locks/
+                            backfills/<run_id>/   dumps/<dump_id>/   diffs/<run_id>/   reports/<run_id>/
+                            repairs/<repair_id>/   assessments/<run_id>/   locks/
 
 A folder without `manifest.json` is unfinished and is never read as whole.
 """
@@ -10,6 +11,7 @@ A folder without `manifest.json` is unfinished and is never read as whole.
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from pipelines.errors import StageError, WarehouseError
+from pipelines.errors import StageError, UsageError, WarehouseError
 from pipelines.warehouse.hold import LostLockError, require_hold
 from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.manifest import FORMAT, Manifest
@@ -26,6 +28,7 @@ from pipelines.warehouse.place import MissingError, Place
 from pipelines.warehouse.probe import probe_in
 
 MANIFEST = "manifest.json"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 
 M = TypeVar("M", bound=Manifest)
 
@@ -63,6 +66,9 @@ class MigrationFolder:
     def report(self, run_id: str) -> Place:
         return self.root / "reports" / run_id
 
+    def assessment(self, run_id: str) -> Place:
+        return self.root / "assessments" / run_id
+
     def finished(self, stage: str) -> list[str]:
         """Ids below `snapshots`, `records`, `backfills`, `dumps` or `diffs` that are whole, oldest first."""
         folder = self.root / stage
@@ -82,6 +88,13 @@ def new_id() -> str:
     seconds, nanoseconds = divmod(time.time_ns(), 10**9)
     clock = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
     return f"{clock}-{nanoseconds // 1000:05x}{secrets.token_hex(1)}"
+
+
+def checked_id(id: str) -> str:
+    """Of a run, a snapshot or a dump: one folder's name, never a path. Raises UsageError."""
+    if not _ID.fullmatch(id):
+        raise UsageError(f"{id!r}: no such id; an id has letters, digits, `-` and `_`, 100 at most")
+    return id
 
 
 def write_manifest(folder: Place, manifest: Manifest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ def ui(
             instance.report_runless_asset_event(dg.AssetMaterialization(["notes", stage]))
     with serving(os.environ, tmp_path / "ui.log") as served:
         yield served
+        assert served.stop(signal.SIGTERM) == 0
 
 
 @dataclass(frozen=True)

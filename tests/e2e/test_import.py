@@ -94,6 +94,7 @@ def test_an_interrupt_leaves_the_import_and_the_next_call_awaits_it(
         (["--mode", "import", "--compression", "lzma"], "invalid choice: 'lzma'"),
         (["--mode", "import", "--s3", "s3://imports/x", "--force"], "--force and --wcu out"),
         (["--mode", "cold", "--keep-objects"], "--keep-objects: only with --mode import"),
+        (["--dry-run", "--keep-objects"], "--keep-objects: only with --mode import"),
     ],
 )
 def test_wrong_options_are_one_line(

@@ -1,4 +1,5 @@
-"""`crossover ui` while its processes are killed in the middle of a backfill, and when it is started again."""
+"""`crossover ui` while its processes, and it itself, are killed in the middle of a backfill, and when it is started
+again."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.e2e
 
 MAPPING = NOTES + 'checks: {schedule: "0 2 * * *"}\n'
 COUNT = 300
-BEFORE_THE_GATE = 20
+AT_A_TIME = 8
 CONFIG = {"ops": {"notes__backfill": {"config": {"mode": "cold"}}}}
 SCHEDULE = {**LOCATION, "scheduleName": "notes_nightly"}
 STATUS = """
@@ -44,16 +45,28 @@ class Gate(ActingEndpoint):
 
     def __init__(self, upstream: str) -> None:
         super().__init__(upstream, fault=self._pass)
-        self.is_waited_at = threading.Event()
-        self.is_open = threading.Event()
+        self._closed_from = AT_A_TIME
+        self._opened = threading.Event()
+        self._is_waited_at = threading.Event()
 
     def own(self) -> Mapping[str, Act]:
         return {}
 
+    def is_reached(self) -> bool:
+        return self._is_waited_at.wait(LONGEST_SECONDS)
+
+    def open(self, more: int) -> None:
+        """For what waits there and so many batches after it."""
+        self._closed_from = self.actions.count("BatchWriteItem") + more
+        self._is_waited_at.clear()
+        opened, self._opened = self._opened, threading.Event()
+        opened.set()
+
     def _pass(self, action: str, number: int) -> None:
-        if action == "BatchWriteItem" and number >= BEFORE_THE_GATE:
-            self.is_waited_at.set()
-            self.is_open.wait(LONGEST_SECONDS)
+        if action == "BatchWriteItem" and number >= self._closed_from:
+            opened = self._opened
+            self._is_waited_at.set()
+            opened.wait(LONGEST_SECONDS)
 
 
 @pytest.fixture
@@ -81,31 +94,35 @@ def test_kills_in_the_middle_of_a_backfill_and_a_restart(
     with Gate(dynamodb_server.url).serving() as gate:
         environment["AWS_ENDPOINT_URL_DYNAMODB"] = gate.url
         with serving(environment, tmp_path / "first.log") as ui:
-            begun = ui.launch("notes_backfill", CONFIG)
-            assert gate.is_waited_at.wait(LONGEST_SECONDS), ui.log.read_text()
+            runs = [ui.launch("notes_backfill", CONFIG)]
+            assert gate.is_reached(), ui.log.read_text()
 
             kill(home, "dagster._daemon")
             kill(home, "dagster_webserver")
-            assert ui.statuses() == {begun: "STARTED"}  # the web server answers again, and the run goes on
+            assert ui.statuses() == {runs[0]: "STARTED"}  # the web server answers again, and the run goes on
 
-            kill(home, "multiprocessing.spawn")
-            gate.is_open.set()  # what was sent before arrives now
-            assert ui.ended(begun) == "FAILURE"
-
-            resumed = ui.go_on(begun)
-            assert ui.ended(resumed) == "SUCCESS"  # launched by the daemon, which was started again, too
-            assert_all_is_written(warehouse)
+            # The run's worker; the process that Dagster serves code from; the one that this is a child of
+            for what in ("multiprocessing.spawn", "api grpc", "code-server start"):
+                kill(home, what)
+                gate.open(AT_A_TIME)  # what was sent before arrives now
+                assert ui.ended(runs[-1]) == "FAILURE"
+                runs.append(ui.go_on(runs[-1]))  # launched by the daemon, which was started again, too
+                assert gate.is_reached(), ui.log.read_text()
 
             switch_off(ui)
             leave_a_failed_check(home)
-            assert ui.stop(signal.SIGINT) == 0
-        assert processes_of(home) == {}
+            ui.stop(signal.SIGKILL)
 
-    with serving(environment, tmp_path / "second.log") as ui:
-        assert ui.statuses() == {begun: "FAILURE", resumed: "SUCCESS"}
-        assert state(ui)["status"] == "STOPPED"
-        assert ui.ask(CHECKS)["assetCheckExecutions"] == [{"status": "FAILED"}]
-        assert ui.stop(signal.SIGTERM) == 0
+        with serving(environment, tmp_path / "second.log", like=ui) as again:
+            assert (again.url, again.reports) == (ui.url, ui.reports)
+            assert again.statuses() == dict.fromkeys(runs, "FAILURE")
+            assert state(again)["status"] == "STOPPED"
+            assert again.ask(CHECKS)["assetCheckExecutions"] == [{"status": "FAILED"}]
+
+            gate.open(COUNT)
+            assert again.ended(again.go_on(runs[-1])) == "SUCCESS"
+            assert_all_is_written(warehouse)
+            assert again.stop(signal.SIGINT) == 0
     assert processes_of(home) == {}
 
 

@@ -20,10 +20,9 @@ from pipelines.source.ledger.claim import claim as real_claim
 from pipelines.source.ledger.control import begin_epoch
 from pipelines.source.ledger.mark_delivered import Receipt, mark_delivered
 from pipelines.source.ledger.session import LedgerSession
-from pipelines.target import conditional_write
-from pipelines.target import judge as judge_module
+from pipelines.target import conditional_write, write_verdict
 from pipelines.target.conditional_write import Sent
-from pipelines.target.judge import Now, Verdict
+from pipelines.target.write_verdict import Now, Verdict
 
 EACH_TRIGGER = """
 DO $$ DECLARE one record; BEGIN
@@ -109,7 +108,7 @@ def _marked_once_read(patch: pytest.MonkeyPatch) -> None:
 
 
 def _refused_is_superseded(answered: Any, left: Any, now: Any) -> Verdict:
-    return Verdict.SUPERSEDED if answered.sent is Sent.REFUSED else judge_module.judge(answered, left, now)
+    return Verdict.SUPERSEDED if answered.sent is Sent.REFUSED else write_verdict.judge(answered, left, now)
 
 
 def _foreign_items_overwritten(patch: pytest.MonkeyPatch) -> None:
@@ -118,7 +117,7 @@ def _foreign_items_overwritten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(conditional_write, "_condition", conditional_write._condition.__wrapped__)
 
 
-_of_its_own, _of_another = judge_module._of_its_own, judge_module._of_another
+_of_its_own, _of_another = write_verdict._of_its_own, write_verdict._of_another
 
 
 def _anything_newer_is_superseded(refused: Any, now: Now) -> Verdict:
@@ -142,11 +141,11 @@ RULES_TAKEN_OUT = {
     "late_put_after_sweep": _replaced(sweep_module, "begin_sweep", lambda session, wait: begin_sweep(session, -1.0)),
     "refused_is_not_delivered": _replaced(settle, "judge", _refused_is_superseded),
     "foreign_item": TakenOut(in_engine=_foreign_items_overwritten),
-    "too_high_version": _replaced(judge_module, "_of_its_own", _anything_newer_is_superseded),
+    "too_high_version": _replaced(write_verdict, "_of_its_own", _anything_newer_is_superseded),
     "truncate": _statements(EACH_TRIGGER.format(like=":truncate", statement="DROP TRIGGER %I ON %s")),
     "truncate_beside_a_reading": _replaced(reading, "tables_of", lambda item: []),
     "reinstall": _replaced(capture, "read_epoch", lambda folder: 0),
-    "two_rows_holding_one_key_over_time": _replaced(judge_module, "_of_another", _tombstones_of_others_supersede),
+    "two_rows_holding_one_key_over_time": _replaced(write_verdict, "_of_another", _tombstones_of_others_supersede),
     "mapping_upgrade": _replaced(LedgerSession, "_require_unchanged", lambda session, lock, unless_paused=False: None),
     "mapping_upgrade_between_read_and_mark": _replaced(
         LedgerSession, "_require_unchanged", lambda session, lock, unless_paused=False: None

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import cli
 from pipelines.command import Exit
-from pipelines.mapping.model import Checks
+from pipelines.mapping.checks_model import Checks
 from pipelines.monitoring.alarms import Watched, alarm_name, alarms
 from pipelines.monitoring.applying import apply_alarms, topic_of
 from pipelines.monitoring.client import cloudwatch_client, sns_client

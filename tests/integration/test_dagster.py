@@ -75,7 +75,7 @@ def test_a_broken_mapping_takes_nobody_down(folder: Path) -> None:
     found = find_migrations(folder)
     assert [type(one) is Broken for one in found] == [True, False, True]
     graph = definitions_of(found).resolve_asset_graph()
-    assert "broken.yaml" in (graph.get(dg.AssetKey(["broken", "broken"])).description or "")
+    assert "broken.yaml" in (graph.get(dg.AssetKey(["broken", "mapping", "broken"])).description or "")
     assert dg.AssetKey(["notes", "diff"]) in graph.get_all_asset_keys()
 
 

@@ -33,7 +33,7 @@ target: {tables: {notes: {partition_key: {name: pk, type: S}}}}
 items: {note: {table: notes, from: notes, key: {pk: "NOTE#{note_id}"}}}  # ```
 """
 NOTHING = PrunePlan((), (), 0)
-JOBS = ("backfill", "verify", "repair", "relay_drain", "prune")
+JOBS = ("backfill", "verify", "repair", "relay_drain", "prune", "assess")
 
 
 @pytest.fixture
@@ -82,13 +82,15 @@ def test_every_step_is_in_the_pool_of_its_stage(folder: Path) -> None:
     nodes = [node for job in JOBS for node in definitions.resolve_job_def(f"my_notes_{job}").nodes]
     ops = [node.definition for node in nodes if not node.name.endswith("_checks")]
     pools = {op.pool for op in ops if isinstance(op, dg.OpDefinition)}
-    assert pools == {f"my_notes_{stage}" for stage in (*STAGES, "backfill", "repair", "relay_drain", "prune")}
+    assert pools == {f"my_notes_{stage}" for stage in (*STAGES, "backfill", "repair", "relay_drain", "prune", "assessment")}
 
 
-def test_verify_checks_all_that_it_makes_and_capture(folder: Path) -> None:
+def test_verify_checks_all_that_it_makes_and_what_it_does_not_make(folder: Path) -> None:
     job = definitions_of(find_migrations(folder)).resolve_job_def("my_notes_verify")
     checked = {node.name for node in job.nodes if node.name.endswith("_checks")}
-    assert {f"my_notes_{asset}_checks" for asset in ("capture", "snapshot", "records", "dump", "diff")} <= checked
+    assets = ("capture", "snapshot", "records", "backfill", "dump", "diff")
+    assert {f"my_notes_{asset}_checks" for asset in assets} <= checked
+    assert job.partitions_def is None  # the backfill's would ask for a partition to be chosen
 
 
 def test_a_second_migration_needs_no_more_than_its_file(folder: Path) -> None:
@@ -117,6 +119,17 @@ def test_what_cannot_be_loaded_is_an_asset_whose_check_fails(folder: Path) -> No
     assert checks.keys() == {"a_b", "a_b_2", "what_else_", "too_like"}
     assert {check.description for check in checks.values()} == set(broken.values())
     assert not any(check.passed for check in checks.values())
+
+
+@pytest.mark.parametrize("name", ["my-notes-whole", "my-notes_", "my-notes-backfill", "my-notes-relay", "broken"])
+def test_a_name_that_begins_as_anothers_takes_nobody_down(folder: Path, name: str) -> None:
+    (folder / "other.yaml").write_text(NOTES.replace("my-notes", name), encoding="utf-8")
+    (folder / "snapshot.yaml").write_text("migration: [", encoding="utf-8")
+    definitions = definitions_of(find_migrations(folder))
+    definitions.get_repository_def().load_all_definitions()
+    assert definitions.resolve_job_def("my_notes_backfill")
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    assert dg.AssetKey([name, "backfill"]) in keys or dg.AssetKey(["broken", "mapping", "other"]) in keys
 
 
 @pytest.fixture

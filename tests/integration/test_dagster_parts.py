@@ -183,7 +183,7 @@ def test_two_at_once_are_refused_by_the_id_of_the_first(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"mode": "import"}, "leave item types, buckets, parts"),
+        ({"mode": "import"}, "leave item types, buckets, parts, `force: true` and `wcu` out"),
         ({"item_types": ["nobody"]}, "no item type nobody"),
         ({"buckets": [16]}, "buckets are numbered from 0 to 15"),
         ({"resume": True}, "no table notes on"),

@@ -9,10 +9,10 @@ import dagster as dg
 import pytest
 
 from dagster_defs.repair_job import Named, repair_job
-from pipelines.repair.decision import ASKABLE
+from pipelines.repair.askable import ASKABLE
 from tests.captured_shop import captured
-from tests.delivered_shop import MAPPING, SCHEMA, Delivering, assert_equal_stores, tables
-from tests.repaired_shop import everything, filled, plant, quick_clients, run_of
+from tests.delivered_shop import MAPPING, SCHEMA, Delivering, assert_equal_stores, put, tables
+from tests.repaired_shop import everything, filled, of_order, plant, quick_clients, run_of
 
 pytestmark = [
     pytest.mark.integration,
@@ -75,6 +75,13 @@ def test_it_plans_then_applies_then_takes_back(shop: Delivering) -> None:
     undone = told(launched(shop, undo=True, confirm="small", run=run))
     assert (undone["repair_id"], undone["undone"], undone["left"]) == (applied["repair_id"], 11, 0)
     assert everything() == before
+
+
+def test_why_not_is_said_in_the_words_of_the_configuration(shop: Delivering) -> None:
+    filled(shop)
+    put("orders", {**of_order(98), "note": {"S": "somebody's"}})
+    run_of(shop.shop)
+    assert told(launched(shop))["reasons"] == {"not written by Crossover; only with `verdicts: [foreign]`": 1}
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,13 @@ from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import Kind, SourceType
 from pipelines.mapping.outcome import Assembled, Rejected
 from pipelines.migration import Migration
-from pipelines.warehouse.dataset import count_rows, read_bucket, read_rejects
+from pipelines.warehouse.dataset import count_rows, read_bucket
 from pipelines.warehouse.layout import MANIFEST
 from pipelines.warehouse.manifest import EmbedCounts, RecordsManifest
 from pipelines.warehouse.record_sink import Written, write_rows
 from tests.bulk_snapshot import HandMade, Row, plain, source_table
 from tests.on_disk import on_disk
+from tests.rejects import read_rejects
 from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration

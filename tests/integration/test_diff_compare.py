@@ -13,7 +13,8 @@ import pytest
 
 from pipelines.diff import run_diff
 from pipelines.diff.account import DiffSummary
-from pipelines.diff.run import SUMMARY, DiffPlan
+from pipelines.diff.plan import DiffPlan
+from pipelines.diff.run import SUMMARY
 from pipelines.diff.sample import sampled_buckets
 from pipelines.errors import AccountsError
 from pipelines.fanout import in_process

@@ -86,6 +86,23 @@ def test_a_service_that_cannot_live_is_given_up(instance: dg.DagsterInstance, ho
     services.stop()
 
 
+@pytest.mark.parametrize(
+    ("socket", "status"),
+    [(None, dg.DagsterRunStatus.STARTING), ("code", dg.DagsterRunStatus.FAILURE)],
+    ids=["web server", "code server"],
+)
+def test_a_run_that_is_being_started_is_lost_with_the_code_server_alone(
+    instance: dg.DagsterInstance, home: Path, tmp_path: Path, socket: str | None, status: dg.DagsterRunStatus
+) -> None:
+    run_id = started(instance, None, dg.DagsterRunStatus.STARTING)
+    services = Services(instance, home, tmp_path)
+    services._start("server", "no_such_module", socket=tmp_path / socket if socket else None)
+    with pytest.raises(StageError, match="server ends again and again"):
+        services.watch(until=lambda: False)
+    (record,) = instance.get_run_records(dg.RunsFilter(run_ids=[run_id]))
+    assert record.dagster_run.status == status
+
+
 def test_one_serves_an_instance(home: Path, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(warehouse))
     monkeypatch.setenv("CROSSOVER_MIGRATIONS", str(tmp_path))

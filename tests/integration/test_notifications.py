@@ -208,11 +208,26 @@ def test_a_setting_that_is_wrong_is_one_line_and_shows_nothing(word: str, messag
     assert error.value.__context__ is None or error.value.__suppress_context__
 
 
-def test_the_ui_does_not_start_with_a_setting_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CROSSOVER_NOTIFY", f"webhok:https://h/{SECRET}", "CROSSOVER_NOTIFY, word 1: no such channel"),
+        ("CROSSOVER_OWNERS", "somebody", "CROSSOVER_OWNERS: 'somebody' is no owner"),
+        ("CROSSOVER_REPORTS_URL", "reports.example.org", "CROSSOVER_REPORTS_URL: no web address"),
+    ],
+)
+def test_the_ui_does_not_start_with_a_setting_that_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    def serve(*_: object) -> None:
+        raise AssertionError("it was started")
+
     monkeypatch.setattr("dagster_defs.ui.die_with_parent", lambda: None)
+    monkeypatch.setattr("dagster_defs.ui._serve", serve)
     monkeypatch.setenv("CROSSOVER_MIGRATIONS", str(tmp_path))
-    monkeypatch.setenv("CROSSOVER_NOTIFY", f"webhok:https://h/{SECRET}")
-    with pytest.raises(UsageError, match="CROSSOVER_NOTIFY, word 1: no such channel"):
+    monkeypatch.setenv("CROSSOVER_WAREHOUSE", str(tmp_path / "warehouse"))
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=message):
         serve_ui(tmp_path, 0, 0)
 
 
@@ -349,6 +364,20 @@ def test_unequal_stores_and_the_first_good_verification_after_them(daemon: Daemo
         daemon.look()
     assert told.events[1:] == [("recovered", "consistent again")]
     assert told.news[1]["run_id"] == RUN
+
+
+def test_a_verification_whose_verdict_could_not_be_looked_up(daemon: Daemon, told: Told, tmp_path: Path) -> None:
+    manifest = tmp_path / "warehouse" / "shop" / "diffs" / RUN / "manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text("{")
+    daemon.run("shop_verify")
+    assert daemon.look() == []
+    ((event, message),) = told.events
+    assert event == "failed" and message.startswith("could not be checked: ") and str(manifest) in message
+    manifest.write_text(whole)
+    daemon.run("shop_verify")
+    daemon.look()
+    assert told.events[1:] == [("recovered", "consistent again")]
 
 
 def test_what_runs_every_minute_is_told_once_until_it_is_good_again(daemon: Daemon, told: Told) -> None:

@@ -38,7 +38,7 @@ from pipelines.mapping.plan import (
     Template,
     TemplateValue,
 )
-from pipelines.mapping.where import Compare, Comparison
+from pipelines.mapping.predicate import Compare, Comparison
 from pipelines.source.connect import connect
 from pipelines.source.introspect import read_catalog
 from pipelines.source.online import read_items
@@ -374,6 +374,34 @@ def test_source_keys_that_are_none(
 def test_a_key_that_no_row_can_have_is_absent(reader: psycopg.Connection[TupleRow], text: str) -> None:
     (found,) = read_items(reader, order_item(catalog_of(reader)), [{"id": text}])
     assert found.outcome == Absent()
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        ("day date", ["2026-02-30", "0000-01-01", "20260228", "2026-02-28T00:00:00", "5874898-01-01", "4714-11-23 BC"]),
+        ("at timestamp", ["2026-02-28T24:30:00.000000", "2026-02-28", "2026-02-28T10:00:00Z", "294277-01-01 00:00:00"]),
+        ("at timestamptz", ["2026-02-30T10:00:00.000000Z", "2026-02-28T10:00:00.000000", "2026-02-28 10:00:00+23:59"]),
+        ("price numeric", ["a", "", "1e3", "1.", "0x10", "1" * 131_073]),
+        ("ratio float8", ["a", "--1"]),
+        ("kept bool", ["", "t ", "2"]),
+        ("digest bytea", ["\\x0", "\\xzz", "é", "\\"]),
+    ],
+)
+def test_a_key_that_no_value_of_its_type_has_is_absent(
+    writer: psycopg.Connection[TupleRow], reader: psycopg.Connection[TupleRow], column: str, texts: list[str]
+) -> None:
+    """One of them would fail the reading of all."""
+    name = column.split()[0]
+    writer.execute(f"CREATE TABLE rows ({column} PRIMARY KEY)".encode())
+    writer.commit()
+    (table,) = read_catalog(reader, [TableRef(schema_name="public", table="rows")]).tables
+    value = ColumnValue(name, table.columns[0].type, Encoding.TEXT)
+    row = RowPlan(table, (name,), None, (), ())
+    item = ItemPlan("row", "rows", (KeyAttribute("pk", KeyType.S, value),), row, (), frozenset(), key_sensitive=False)
+    assert [one.outcome for one in read_items(reader, item, [{name: text} for text in texts])] == [Absent()] * len(
+        texts
+    )
 
 
 def test_a_table_that_went_away(writer: psycopg.Connection[TupleRow], reader: psycopg.Connection[TupleRow]) -> None:

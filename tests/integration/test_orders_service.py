@@ -65,3 +65,15 @@ def test_it_knows_of_crossover_in_one_place() -> None:
         path.name: path.read_text(encoding="utf-8") for path in (MAPPING.parents[1] / "orders_service").glob("*.py")
     }
     assert [name for name, text in files.items() if "import" in text and "pipelines" in text] == ["__main__.py"]
+
+
+@pytest.mark.parametrize(("url", "problem"), [(None, "CROSSOVER_SOURCE_URL is not set"), ("nowhere", "no URL")])
+def test_a_setting_that_is_wrong_is_said_in_one_line(
+    url: str | None, problem: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("CROSSOVER_SOURCE_URL", raising=False)
+    if url is not None:
+        monkeypatch.setenv("CROSSOVER_SOURCE_URL", url)
+    assert main(["ship", "1"]) == 2
+    (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert problem in error and "\n" not in error

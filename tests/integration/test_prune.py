@@ -12,7 +12,8 @@ import pytest
 from pipelines.cli import run
 from pipelines.errors import StageError, UsageError
 from pipelines.migration import Migration
-from pipelines.retention.prune import plan_prune, prune
+from pipelines.retention.prune import PrunePlan, plan_prune, prune
+from pipelines.warehouse.hold import LostLockError
 from pipelines.warehouse.lock import stage_lock
 from tests.finished_stages import open_migration
 from tests.on_disk import on_disk
@@ -134,6 +135,24 @@ def test_nothing_is_removed_while_a_stage_is_at_work(tmp_path: Path) -> None:
     nights(migration, 5)
     before = left(migration)
     with stage_lock(migration.folder.root, "diff", "x-new"), pytest.raises(StageError, match="run x-new is under way"):
+        prune(migration)
+    assert left(migration) == before
+
+
+def test_a_lock_that_another_run_has_taken_meanwhile_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a stop of some minutes: whatever is at work by now may need what was to go."""
+    migration = opened(tmp_path)
+    nights(migration, 5)
+    before = left(migration)
+
+    def planned(of: Migration) -> PrunePlan:
+        plan = plan_prune(of)
+        lock = on_disk(of.folder.root) / "locks" / "dump.lock"
+        lock.write_text(json.dumps({**json.loads(lock.read_text()), "run_id": "other", "token": "another"}))
+        return plan
+
+    monkeypatch.setattr("pipelines.retention.prune.plan_prune", planned)
+    with pytest.raises(LostLockError, match=r"^dump: run prune .* has lost its lock to run other"):
         prune(migration)
     assert left(migration) == before
 

@@ -13,7 +13,8 @@ import pytest
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import Catalog, Table
 from pipelines.source.live import export_live
-from tests.exported_tables import content, everything, from_export, ref
+from tests.chosen_columns import everything, ref
+from tests.exported_tables import content, from_export
 from tests.oracle.typed_rows import open_as_is
 from tests.rds_export_fixture.options import ExportOptions
 from tests.rds_export_fixture.write import write_export

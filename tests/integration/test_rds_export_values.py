@@ -12,7 +12,8 @@ import pytest
 
 from pipelines.errors import SourceError
 from pipelines.source.live import export_live
-from tests.exported_tables import content, everything, from_export, ref
+from tests.chosen_columns import everything, ref
+from tests.exported_tables import content, from_export
 from tests.rds_export_fixture.options import ExportOptions
 from tests.rds_export_fixture.write import write_export
 from tests.scripted_source import run

@@ -8,15 +8,20 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import boto3
 import pytest
 
 from dagster_defs.report_server import LOOPBACK, bound, page_at, serving_reports
 from dagster_defs.step import REPORTS_URL, address_of
+from expectations.links import PAGE
+from expectations.report import write_report
 from pipelines.errors import UsageError
 from pipelines.warehouse.place import MissingError, Place
+from tests.unit.expectations.finished_diff import RUN
+from tests.unit.expectations.page import Page
+from tests.unit.expectations.rich_diff import RICH
 
 pytestmark = pytest.mark.integration
 
@@ -189,6 +194,20 @@ def test_it_listens_on_loopback_only_and_takes_another_port_where_one_is_busy() 
             assert other.getsockname()[1] != busy.getsockname()[1]
     with pytest.raises(UsageError, match="70000: no port"):
         bound(70000)
+
+
+def test_every_link_of_every_page_leads_to_what_is_served(tmp_path: Path) -> None:
+    write_report(RICH.write(tmp_path), RUN)
+    warehouse = Place.of(tmp_path / "warehouse")
+    seen, waiting = set[str](), {PAGE}
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        content = page_at(warehouse, path).read_text()
+        if path.endswith(".html"):
+            links = [urljoin(f"/{path}", href) for one in Page(content).all("a") if (href := one.get("href"))]
+            waiting |= {unquote(urlsplit(link).path).removeprefix("/") for link in links} - seen
+    assert {Path(path).name for path in seen} >= {"report.txt", "report.json", "verdicts.html"}
 
 
 def test_without_a_report_it_says_what_is_served(tmp_path: Path) -> None:

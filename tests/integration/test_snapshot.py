@@ -14,8 +14,9 @@ import pytest
 
 from pipelines.errors import MappingError, SourceError, StageError, UsageError, WarehouseError
 from pipelines.migration import Migration
-from pipelines.snapshot import open_snapshot, take_snapshot
+from pipelines.snapshot import take_snapshot
 from pipelines.warehouse.lock import stage_lock
+from pipelines.warehouse.snapshots import open_snapshot
 from tests.on_disk import on_disk
 from tests.scripted_source import CUSTOMERS, run
 

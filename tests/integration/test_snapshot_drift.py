@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 from unittest.mock import Mock
@@ -17,13 +16,13 @@ from pipelines.denormalise import make_records
 from pipelines.diff import run_diff
 from pipelines.errors import MappingError, SourceError, StageError
 from pipelines.fanout import in_process
-from pipelines.mapping.catalog import Catalog, Table, TableRef
 from pipelines.migration import Migration
 from pipelines.snapshot import take_snapshot
 from pipelines.source.drift import require_same_schema
 from pipelines.source.live import export_live
 from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
+from tests.chosen_columns import after, everything, ref
 from tests.finished_stages import finish_dump, finish_records
 from tests.scripted_source import migration_of, run
 
@@ -170,24 +169,6 @@ def test_what_changed_before_the_snapshot_fails_it(
     with pytest.raises(MappingError):
         take_snapshot(migration, database_url)
     assert (migration.folder.root / "snapshots").children() == []
-
-
-def everything(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-    return {table: tuple(column.name for column in table.columns) for table in catalog.tables}
-
-
-def after(action: Callable[[], object]) -> Callable[[Catalog], dict[Table, tuple[str, ...]]]:
-    """Chooses every column; `action` happens when the cut exists and no row has been read."""
-
-    def columns_of(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-        action()
-        return everything(catalog)
-
-    return columns_of
-
-
-def ref(table: str, schema: str = "public") -> TableRef:
-    return TableRef(schema_name=schema, table=table)
 
 
 def values(folder: Path, name: str = "public.t") -> list[object]:

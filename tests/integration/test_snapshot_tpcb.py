@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from pipelines.mapping.catalog import Catalog, Table, TableRef
+from pipelines.mapping.catalog import TableRef
 from pipelines.source import cut
 from pipelines.source.child_process import binaries
 from pipelines.source.live import export_live
+from tests.chosen_columns import everything
 
 pytestmark = pytest.mark.integration
 
@@ -86,10 +87,6 @@ class Books:
     history: int
     rows: tuple[int, int, int]
     transactions: int
-
-
-def everything(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-    return {table: tuple(column.name for column in table.columns) for table in catalog.tables}
 
 
 def books(url: str, folder: Path) -> Books:

@@ -14,32 +14,16 @@ import pytest
 from psycopg import sql
 
 from pipelines.errors import SourceError, WarehouseError
-from pipelines.mapping.catalog import Catalog, Table, TableRef
+from pipelines.mapping.catalog import TableRef
 from pipelines.source import cut, parquet_part, row_groups
 from pipelines.source.arrow_session import ArrowSession
-from pipelines.source.live import Export, export_live
+from pipelines.source.live import export_live
+from pipelines.source.taken import Taken
+from tests.chosen_columns import after, everything, ref
 
 pytestmark = pytest.mark.integration
 
 Rows = list[dict[str, object]]
-
-
-def ref(table: str, schema: str = "public") -> TableRef:
-    return TableRef(schema_name=schema, table=table)
-
-
-def everything(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-    return {table: tuple(column.name for column in table.columns) for table in catalog.tables}
-
-
-def after(action: Callable[[], object]) -> Callable[[Catalog], dict[Table, tuple[str, ...]]]:
-    """Chooses every column; `action` happens when the cut exists and no row has been read."""
-
-    def columns_of(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-        action()
-        return everything(catalog)
-
-    return columns_of
 
 
 def run(url: str, script: str) -> None:
@@ -47,7 +31,7 @@ def run(url: str, script: str) -> None:
         connection.execute(script.encode())
 
 
-def rows_of(export: Export, name: str, folder: Path) -> Rows:
+def rows_of(export: Taken, name: str, folder: Path) -> Rows:
     return [row for file in export.tables[name].files for row in pq.read_table(folder / file).to_pylist()]
 
 

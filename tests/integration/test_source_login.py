@@ -20,7 +20,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pipelines.errors import CrossoverError, SourceError, UsageError
 from pipelines.source import aws_login, login
 from pipelines.source.arrow_session import ArrowSessions
-from pipelines.source.connect import connect, open_session
+from pipelines.source.connect import connect
+from pipelines.source.login import open_session
 from pipelines.target.embedded import EmbeddedDynamoDB
 from tests.tls_postgres import TlsServer, tls_postgres
 

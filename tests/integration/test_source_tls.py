@@ -14,8 +14,9 @@ from pipelines.errors import SourceError
 from pipelines.mapping.catalog import Catalog, Table, TableRef
 from pipelines.source import psql
 from pipelines.source.arrow_session import ArrowSessions
-from pipelines.source.connect import connect, open_session
+from pipelines.source.connect import connect
 from pipelines.source.live import export_live
+from pipelines.source.login import open_session
 from tests.tls_postgres import TlsServer, tls_postgres
 
 pytestmark = pytest.mark.integration

@@ -15,8 +15,9 @@ import pytest
 
 from pipelines.items.record import RECORD_SCHEMA, REJECT_SCHEMA
 from pipelines.warehouse import dataset, record_sink
-from pipelines.warehouse.dataset import RECORDS, REJECTS, count_rows, read_bucket, read_rejects
+from pipelines.warehouse.dataset import RECORDS, REJECTS, count_rows, read_bucket
 from pipelines.warehouse.place import Place
+from tests.rejects import read_rejects
 
 pytestmark = pytest.mark.integration
 

@@ -18,8 +18,9 @@ from pipelines.mapping.source_row import SourceRow
 from pipelines.snapshot import take_snapshot
 from pipelines.source.connect import connect
 from pipelines.source.select import physical_names, select_list
-from pipelines.warehouse.dataset import RECORDS, read_bucket, read_rejects
+from pipelines.warehouse.dataset import RECORDS, read_bucket
 from tests.captured_shop import Captured, captured, database
+from tests.rejects import read_rejects
 
 pytestmark = pytest.mark.property
 

@@ -18,13 +18,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.items.source_type import Kind, SourceType
-from pipelines.mapping.catalog import Catalog, Table, TableRef
-from pipelines.source.live import Export, export_live
-from pipelines.source.rds_export.calendar import instant_of, text_of
+from pipelines.mapping.catalog import TableRef
+from pipelines.source.calendar import instant_of, text_of
+from pipelines.source.live import export_live
 from pipelines.source.rds_export.live_schema import live_schema
 from pipelines.source.rds_export.numbers import floats
 from pipelines.source.rds_export.read import read_export
+from pipelines.source.taken import Taken
 from pipelines.warehouse.place import Place
+from tests.chosen_columns import everything
 from tests.rds_export_fixture.options import ExportOptions
 from tests.rds_export_fixture.write import write_export
 
@@ -80,11 +82,7 @@ def table_url(database_url: str) -> str:
     return database_url
 
 
-def everything(catalog: Catalog) -> dict[Table, tuple[str, ...]]:
-    return {table: tuple(column.name for column in table.columns) for table in catalog.tables}
-
-
-def content(export: Export, folder: Path) -> list[dict[str, object]]:
+def content(export: Taken, folder: Path) -> list[dict[str, object]]:
     found = [row for file in export.tables["public.t"].files for row in pq.read_table(folder / file).to_pylist()]
     return sorted(found, key=lambda row: row["id"])
 

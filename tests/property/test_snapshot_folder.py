@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.mapping.catalog import TableRef
-from pipelines.source.live import table_folder
+from pipelines.source.parts import table_folder
 
 pytestmark = pytest.mark.property
 

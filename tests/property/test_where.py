@@ -19,8 +19,11 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from pipelines.items.source_type import RAW_SUFFIX, TEMPORAL, Kind, SourceType
 from pipelines.mapping.catalog import Column, Relation, Table, TableRef
-from pipelines.mapping.where import Predicate, evaluate, parse_where, to_sql
+from pipelines.mapping.predicate import Predicate
+from pipelines.mapping.where_parse import parse_where
 from pipelines.mapping.where_spark import to_column
+from pipelines.mapping.where_sql import to_sql
+from tests.oracle.where_meaning import evaluate
 
 pytestmark = [pytest.mark.property, pytest.mark.integration]
 

@@ -13,10 +13,10 @@ from pipelines.warehouse.dataset import (
     RejectWriter,
     count_bucket,
     read_bucket,
-    read_rejects,
     write_table,
 )
 from pipelines.warehouse.local_place import LocalPlace
+from tests.rejects import read_rejects
 
 pytestmark = pytest.mark.unit
 

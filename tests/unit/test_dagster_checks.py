@@ -26,7 +26,7 @@ from dagster_defs.check_verdicts import diff_checks, item_type_names
 from dagster_defs.checks import migration_checks
 from dagster_defs.freshness import Verification, due_by_now, freshness, newest_verification
 from expectations.links import PAGE
-from pipelines.mapping.model import Checks
+from pipelines.mapping.checks_model import Checks
 from pipelines.migration import Migration
 from pipelines.warehouse.layout import MANIFEST, read_manifest, write_manifest
 from pipelines.warehouse.manifest import SnapshotManifest, TableCounts

@@ -43,6 +43,13 @@ def test_which_they_are_never_changes() -> None:
     assert sampled_buckets(Decimal("0.1"), 64) == (6, 7, 24, 29, 36, 49, 63)
 
 
+def test_the_smallest_share_of_all_is_one_bucket() -> None:
+    """As a fraction it would have more digits than there is memory for."""
+    least = share_of("1E-999999999999999999")
+    assert least is not None
+    assert (sampled_buckets(least, 64), too_few(1, 64, least)) == (sampled_buckets(Decimal("0.01"), 64), ())
+
+
 def test_they_are_not_the_first_ones() -> None:
     chosen = sampled_buckets(Decimal("0.25"), 4096)
     quarters = [sum(low <= bucket < low + 1024 for bucket in chosen) for low in range(0, 4096, 1024)]

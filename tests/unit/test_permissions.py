@@ -42,7 +42,7 @@ S3_ACTIONS = {
 def called(service: str, *files: str) -> set[str]:
     """boto3's names of the service's operations that these files call, or name in quotation marks."""
     known = {xform_name(name) for name in Session().get_service_model(service).operation_names}
-    texts = [path.read_text(encoding="utf-8") for pattern in files for path in (ROOT / "pipelines").glob(pattern)]
+    texts = [path.read_text(encoding="utf-8") for pattern in files for path in ROOT.glob(pattern)]
     return {word for text in texts for pair in re.findall(r'\.(\w+)\(|"(\w+)"', text) for word in pair} & known
 
 
@@ -54,13 +54,14 @@ def allowed(purpose: Purpose, service: str, used: Used = SHOP) -> set[str]:
 @pytest.mark.parametrize(
     ("purpose", "service", "files"),
     [
-        (Purpose.TABLES, "dynamodb", ("target/table_creation.py",)),
-        (Purpose.EXPORT, "dynamodb", ("target/export_table.py",)),
-        (Purpose.IMPORT, "dynamodb", ("target/import_table.py", "target/table_creation.py")),
-        (Purpose.RDS_EXPORT, "rds", ("source/rds_export/*.py",)),
-        (Purpose.MONITORING, "cloudwatch", ("monitoring/cloudwatch.py",)),
-        (Purpose.ALARMS, "cloudwatch", ("monitoring/applying.py",)),
-        (Purpose.ALARMS, "sns", ("monitoring/applying.py",)),
+        (Purpose.TABLES, "dynamodb", ("pipelines/target/table_creation.py",)),
+        (Purpose.EXPORT, "dynamodb", ("pipelines/target/export_table.py",)),
+        (Purpose.IMPORT, "dynamodb", ("pipelines/target/import_table.py", "pipelines/target/table_creation.py")),
+        (Purpose.RDS_EXPORT, "rds", ("pipelines/source/rds_export/*.py",)),
+        (Purpose.MONITORING, "cloudwatch", ("pipelines/monitoring/cloudwatch.py",)),
+        (Purpose.ALARMS, "cloudwatch", ("pipelines/monitoring/applying.py",)),
+        (Purpose.ALARMS, "sns", ("pipelines/monitoring/applying.py",)),
+        (Purpose.NOTIFICATIONS, "sns", ("dagster_defs/notify.py",)),
     ],
 )
 def test_what_is_called_is_allowed_and_nothing_else(purpose: Purpose, service: str, files: tuple[str, ...]) -> None:
@@ -69,7 +70,7 @@ def test_what_is_called_is_allowed_and_nothing_else(purpose: Purpose, service: s
 
 
 def test_a_warehouse_in_s3() -> None:
-    files = ("warehouse/s3_place.py", "warehouse/s3_lock.py", "warehouse/s3_upload.py", "warehouse/s3_access.py")
+    files = [f"pipelines/warehouse/s3_{name}.py" for name in ("place", "lock", "upload", "access")]
     assert {S3_ACTIONS[name] for name in called("s3", *files)} <= allowed(Purpose.WAREHOUSE, "s3")
     assert set(S3_ACTIONS.values()) == allowed(Purpose.WAREHOUSE, "s3")
     assert statements(Purpose.WAREHOUSE, Used("shop", WHERE, {})) == []

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pipelines.backfill.wanted import new_run
 from pipelines.migration import Migration
 from pipelines.target.cold_bucket import COLUMNS, puts_of
+from pipelines.target.prices import GIB
 from pipelines.warehouse.dataset import RECORDS, bucket_batches
 from pipelines.warehouse.layout import read_manifest
 from pipelines.warehouse.manifest import RecordsManifest
-
-USD_PER_GB = 0.15
-"""Of the objects before they are compressed, 2^30 bytes, in us-east-1, November 2026; what is refused is paid, too.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.HowItWorks.html"""
 
 _ROWS_AT_ONCE = 8_000
 
@@ -26,7 +23,9 @@ class ImportForecast:
     object_bytes: int
 
     def cost_usd(self, usd_per_gb: float) -> float:
-        return self.object_bytes / 2**30 * usd_per_gb
+        """What is refused is paid, too.
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.HowItWorks.html"""
+        return self.object_bytes / GIB * usd_per_gb
 
 
 def estimate_import(migration: Migration, *, snapshot_id: str | None = None) -> ImportForecast:

@@ -10,7 +10,6 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
@@ -29,13 +28,11 @@ from pipelines.target.import_table import (
     find_import,
     start_import,
 )
-from pipelines.target.polling import poll
+from pipelines.target.polling import left_running, poll
 from pipelines.warehouse.hold import require_hold
 from pipelines.warehouse.s3_place import S3Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
@@ -85,7 +82,7 @@ class Imports:
         """
         waiting = Waiting(sum(items.values()), self.clock)
         try:
-            with self._left_running(how_to_go_on):
+            with left_running("import", self._begun, how_to_go_on):
                 return self._await(waiting)
         finally:
             waiting.end()
@@ -115,8 +112,10 @@ class Imports:
                 return
 
     def _under_way(self, states: Mapping[str, ImportState]) -> bool:
-        begun = [table for table, one in self.asked.items() if one.arn is not None]
-        return any(table not in states or not states[table].has_ended for table in begun)
+        return any(table not in states or not states[table].has_ended for table in self._begun())
+
+    def _begun(self) -> list[str]:
+        return [table for table, one in self.asked.items() if one.arn is not None]
 
     def _ask_for(self, table: str) -> None:
         require_hold()
@@ -150,21 +149,6 @@ class Imports:
         if one is not None:
             self.asked[table] = one
         self.folder.keep_imports(self.asked)
-
-    @contextmanager
-    def _left_running(self, how_to_go_on: str) -> Iterator[None]:
-        """An interrupt in here ends no import, and says so."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            running = ", ".join(table for table, one in self.asked.items() if one.arn is not None)
-            if not running:
-                raise
-            raise KeyboardInterrupt(
-                f"interrupted; the import of {running} goes on in DynamoDB: {how_to_go_on}"
-            ) from None
-        except PassingError as error:
-            raise TargetError(f"{error}; what was begun goes on in DynamoDB: {how_to_go_on}") from None
 
 
 @dataclass

@@ -32,11 +32,10 @@ from pipelines.target.import_folder import BucketObjects, ImportFolder, ImportPl
 from pipelines.target.table_creation import create_table, enable_ttl, wait_until_active
 from pipelines.warehouse.dataset import RECORDS
 from pipelines.warehouse.in_parallel import each
-from pipelines.warehouse.layout import new_id, read_manifest, write_manifest
+from pipelines.warehouse.layout import checked_id, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
 from pipelines.warehouse.manifest import BackfillManifest, RecordsManifest
 from pipelines.warehouse.place import Place
-from pipelines.warehouse.snapshots import checked_id
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,8 +20,7 @@ from pipelines.errors import TargetError, WarehouseError
 from pipelines.progress import rewrite_line, tell
 from pipelines.target.export_manifest import FUZZY
 from pipelines.target.export_table import COMPLETED, FAILED, ExportState, describe_export, start_export
-from pipelines.target.failures import PassingError
-from pipelines.target.polling import poll
+from pipelines.target.polling import left_running, poll
 from pipelines.warehouse.hold import require_hold
 from pipelines.warehouse.place import MissingError, Place
 from pipelines.warehouse.s3_place import S3Place
@@ -88,7 +86,7 @@ class AskedExports:
             return all(table in states and states[table].status in _ENDED for table in self.table_arns)
 
         try:
-            with self._left_running():
+            with left_running("export", self._begun, _GO_ON):
                 poll(look, lambda: rewrite_line(self._line(states, began)), self.pause, self.clock)
         finally:
             rewrite_line("")
@@ -151,15 +149,5 @@ class AskedExports:
             self.asked[table] = one
         (self.folder / ASKED).write_atomically(_AskedExports(tables=self.asked).model_dump_json(indent=2) + "\n")
 
-    @contextmanager
-    def _left_running(self) -> Iterator[None]:
-        """An interrupt in here ends no export, and says so."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            running = ", ".join(table for table, one in self.asked.items() if one.arn is not None)
-            if not running:
-                raise
-            raise KeyboardInterrupt(f"interrupted; the export of {running} goes on in DynamoDB: {_GO_ON}") from None
-        except PassingError as error:
-            raise TargetError(f"{error}; what was begun goes on in DynamoDB: {_GO_ON}") from None
+    def _begun(self) -> list[str]:
+        return [table for table, one in self.asked.items() if one.arn is not None]

@@ -29,7 +29,6 @@ class Control:
     epoch: int
     mapping_hash: str
     capture: str  # off, on
-    phase: str  # source, target: which store is the master
     lineage: str | None
     sweeps: int = 0  # how many have been begun
 
@@ -39,7 +38,7 @@ def read_control(connection: Connection[TupleRow], migration: str) -> Control | 
     if not ledger_exists(connection):
         return None
     query = sql.SQL(
-        "SELECT migration, epoch, mapping_hash, capture, phase, lineage,"
+        "SELECT migration, epoch, mapping_hash, capture, lineage,"
         " coalesce((pg_catalog.to_jsonb(c) ->> 'sweeps')::int8, 0) AS sweeps FROM {} AS c WHERE migration = {}"
     ).format(CONTROL, sql.Literal(migration))
     with connection.cursor(row_factory=class_row(Control)) as cursor:

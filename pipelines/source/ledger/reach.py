@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.sql import Composable, Composed, Identifier
 
 from pipelines.items.source_type import MONEY, TEXTS, Kind, SourceType
-from pipelines.mapping.assemble import column_type, enclosing_columns
+from pipelines.mapping.assemble import enclosing_columns
 from pipelines.mapping.capture import KeyPart
 from pipelines.mapping.plan import EmbedPlan, ItemPlan, RowPlan
 from pipelines.source.ledger.key_text import Reference, source_key
@@ -56,15 +56,13 @@ def _chain(item: ItemPlan, path: Sequence[str]) -> list[EmbedPlan]:
 
 
 def _key(item: ItemPlan) -> Composable:
-    parts = [KeyPart(name, name, column_type(item.root, name)) for name in item.source_key]
+    parts = [KeyPart(name, name, item.root.type_of(name)) for name in item.source_key]
     return source_key(parts, _columns_of(0))
 
 
 def _on(embed: EmbedPlan, outer: RowPlan, number: int) -> Composed:
     pairs = [
-        _equal(
-            _columns_of(number)(own), column_type(embed.row, own), _columns_of(number - 1)(out), column_type(outer, out)
-        )
+        _equal(_columns_of(number)(own), embed.row.type_of(own), _columns_of(number - 1)(out), outer.type_of(out))
         for own, out in embed.on
     ]
     return sql.SQL(" AND ").join(pairs)

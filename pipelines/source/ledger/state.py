@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pipelines.mapping.capture import compile_capture
-from pipelines.mapping.plan import MigrationPlan, walk
+from pipelines.mapping.plan import MigrationPlan
 from pipelines.source.ledger.control import NOT_INSTALLED, Control, read_control, read_lineage
 from pipelines.source.ledger.installed import read_installed
 from pipelines.source.ledger.relations import blind_tables, read_relations
@@ -40,8 +40,7 @@ def read_state(connection: Connection[TupleRow], plan: MigrationPlan, warehouse_
     control = read_control(connection, plan.name)
     if control is None:
         return LedgerState(None, frozenset(), NOT_INSTALLED)
-    tables = dict.fromkeys(row.table.ref for item in plan.items for row in walk(item.root))
-    relations = read_relations(connection, tables)
+    relations = read_relations(connection, (row.table.ref for row in plan.rows()))
     capture = compile_capture(plan, blind_tables(relations))
     lineage = read_lineage(connection)
     gaps = [

@@ -105,9 +105,7 @@ def _read(exported: pq.ParquetFile, names: list[str], origin: Place) -> Iterator
 def _opened(file: pa.NativeFile, origin: Place) -> pq.ParquetFile:
     """INT96 in microseconds: in nanoseconds, dates before 1678 or after 2261 would become other dates."""
     try:
-        return pq.ParquetFile(
-            file, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=READ_AHEAD_BYTES
-        )  # fmt: skip
+        return pq.ParquetFile(file, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=READ_AHEAD_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(error, origin) from error
 

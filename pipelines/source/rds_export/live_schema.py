@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from pipelines.mapping.catalog import Catalog, Table, TableRef
 from pipelines.source.connect import connect
 from pipelines.source.introspect import read_catalog
+from pipelines.source.taken import ColumnsOf
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,7 @@ class LiveSchema:
     columns: dict[Table, tuple[str, ...]]
 
 
-def live_schema(
-    url: str, refs: Sequence[TableRef], columns_of: Callable[[Catalog], dict[Table, tuple[str, ...]]]
-) -> LiveSchema:
+def live_schema(url: str, refs: Sequence[TableRef], columns_of: ColumnsOf) -> LiveSchema:
     """Raises SourceError, and what `columns_of` raises for a catalogue that lacks something."""
     with closing(connect(url)) as connection:
         catalog = read_catalog(connection, refs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TypeVar
 from pipelines.errors import SourceError
 from pipelines.mapping.catalog import Table
 from pipelines.progress import Progress, tell
-from pipelines.source.live import Export
 from pipelines.source.parts import table_folder
 from pipelines.source.rds_export.cast_error import CastError
 from pipelines.source.rds_export.column import check_unchanged
@@ -21,6 +19,7 @@ from pipelines.source.rds_export.exportable import check_exportable
 from pipelines.source.rds_export.info import ExportInfo, TableInfo, read_export_info, read_tables_info
 from pipelines.source.rds_export.live_schema import LiveSchema
 from pipelines.source.rds_export.table_files import check_listed, check_own_folder, part_files, target_of
+from pipelines.source.taken import RowsTaken, StoppedError, Taken
 from pipelines.warehouse.manifest import RdsExportOrigin, TableCounts
 from pipelines.warehouse.place import Place
 
@@ -29,7 +28,7 @@ WORKERS = 2
 T = TypeVar("T")
 
 
-def read_export(location: Place, live: LiveSchema, folder: Path | Place) -> tuple[Export, RdsExportOrigin]:
+def read_export(location: Place, live: LiveSchema, folder: Path | Place) -> tuple[Taken, RdsExportOrigin]:
     """Writes the mapped tables of the export at `location` to `folder`/<schema>.<table>/part-NNNNN.parquet.
 
     Raises SourceError where the export is not whole, warns about one of them, or holds what cannot be given the form
@@ -41,16 +40,16 @@ def read_export(location: Place, live: LiveSchema, folder: Path | Place) -> tupl
     origins = [part.origin for some in parts.values() for part in some if part.origin is not None]
     footers = dict(zip(origins, _in_threads(rows_in, origins), strict=True))
     with Progress("snapshot", sum(footers.values()), "rows") as progress:
-        rows = _convert_all([part for some in parts.values() for part in some], progress)
+        rows = _convert_all([part for some in parts.values() for part in some], RowsTaken(progress))
     for part, written in rows.items():
         if part.origin is not None and written != footers[part.origin]:
             raise SourceError(f"{part.origin}: gave {written} rows, not the {footers[part.origin]} of its footer")
-    export = Export(
+    taken = Taken(
         catalog=live.catalog,
         columns={str(table.ref): names for table, names in live.columns.items()},
         tables={str(table.ref): _counts(some, rows) for table, some in parts.items()},
     )
-    return export, RdsExportOrigin(
+    return taken, RdsExportOrigin(
         task=info.export_task_identifier,
         location=str(location),
         source_arn=info.source_arn,
@@ -92,26 +91,13 @@ def _parts_of(table: Table, columns: tuple[str, ...], files: Sequence[Place], fo
     ]
 
 
-class _StoppedError(Exception):
-    """Another worker failed, or the user interrupted."""
-
-
-def _convert_all(parts: Sequence[Part], progress: Progress) -> dict[Part, int]:
+def _convert_all(parts: Sequence[Part], taken: RowsTaken) -> dict[Part, int]:
     """Rows per part; the first failure stops all."""
-    stop = threading.Event()
-    one_at_a_time = threading.Lock()
-
-    def on_rows(count: int) -> None:
-        if stop.is_set():
-            raise _StoppedError
-        with one_at_a_time:
-            progress.advance(count)
-
-    rows = _in_threads(lambda part: convert(part, on_rows), parts, stop)
+    rows = _in_threads(lambda part: convert(part, taken.add), parts, taken.stop)
     return dict(zip(parts, rows, strict=True))
 
 
-def _in_threads(work: Callable[[T], int], items: Sequence[T], stop: threading.Event | None = None) -> list[int]:
+def _in_threads(work: Callable[[T], int], items: Sequence[T], stop: Callable[[], None] | None = None) -> list[int]:
     """In the order of `items`. Raises the first failure, once no work is under way any more."""
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="rds-export") as pool:
         futures = [pool.submit(work, item) for item in items]
@@ -119,7 +105,7 @@ def _in_threads(work: Callable[[T], int], items: Sequence[T], stop: threading.Ev
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             if stop is not None:
-                stop.set()
+                stop()
             pool.shutdown(wait=True, cancel_futures=True)
     _raise_first(futures)
     return [future.result() for future in futures]
@@ -129,7 +115,7 @@ def _raise_first(futures: Iterable[Future[int]]) -> None:
     """The cause; that others were stopped or never began is its consequence."""
     failures = [error for future in futures if not future.cancelled() and (error := future.exception()) is not None]
     for error in failures:
-        if not isinstance(error, _StoppedError):
+        if not isinstance(error, StoppedError):
             raise error
 
 

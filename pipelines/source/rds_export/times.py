@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from pipelines.items.source_type import Kind, SourceType
-from pipelines.source.rds_export.calendar import DAY, FIRST, LAST, instant_of, text_of
+from pipelines.source.calendar import DAY, FIRST, LAST, instant_of, text_of
 from pipelines.source.rds_export.cast_error import exported_as, no_value_of
 
 _YEAR = r"(000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d\d\d)"

@@ -24,7 +24,7 @@ def in_one_line(text: str) -> str:
 
 
 def texts_of(value: JsonValue) -> list[str]:
-    """All texts in a JSON value, depth first. A text that is JSON itself is opened."""
+    """All texts in a JSON value, depth first."""
     match value:
         case str():
             return [value]

@@ -55,6 +55,27 @@ def test_a_join_on_half_of_the_key_or_on_another_type_of_text_leaves_a_mark() ->
     assert [type(touch) for touch in touches(compile_capture(half), "events")] == [Mark]
 
 
+@pytest.mark.parametrize(
+    ("source_key", "on", "touched"),
+    [
+        ("[order_id]", "{order_id: order_id}", [("order_id", "order_id")]),
+        ("[order_id, what]", "{order_id: order_id, sku: what}", [("order_id", "order_id"), ("what", "sku")]),
+        ("[order_id, what]", "{order_id: order_id}", None),
+    ],
+)
+def test_a_child_of_a_root_without_primary_key_names_it_by_its_source_key(
+    source_key: str, on: str, touched: list[tuple[str, str]] | None
+) -> None:
+    plan = compiled(
+        f"  event:\n    table: plain\n    from: events\n    source_key: {source_key}\n"
+        '    key: {key: "E#{order_id}#{what}"}\n'
+        f"    embed: {{lines: {{from: lines, on: {on}, as: list, include: [price]}}}}\n"
+    )
+    (touch,) = touches(compile_capture(plan), "lines")
+    named = [(part.root_column, part.column) for part in touch.key] if isinstance(touch, Log) else None
+    assert named == touched
+
+
 def test_a_key_of_the_primary_key_alone_needs_no_old_row() -> None:
     (touch,) = touches(compile_capture(order("    where: \"status = 'paid'\"\n")), "orders")
     assert isinstance(touch, Log)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import Encoding
-from pipelines.mapping import model, target_model
+from pipelines.mapping import checks_model, model, target_model
 from pipelines.mapping.load import load_mapping, parse_mapping
 
 pytestmark = pytest.mark.unit
@@ -21,9 +21,10 @@ REFERENCE = (REPOSITORY / "docs" / "mapping.md").read_text(encoding="utf-8")
 
 
 def models() -> Iterator[type[BaseModel]]:
-    for found in vars(model).values():
-        if isinstance(found, type) and issubclass(found, target_model.Model):
-            yield found
+    for module in (model, target_model, checks_model):
+        for found in vars(module).values():
+            if isinstance(found, type) and issubclass(found, target_model.Model):
+                yield found
 
 
 KEYS = sorted({field.alias or name for found in models() for name, field in found.model_fields.items()})

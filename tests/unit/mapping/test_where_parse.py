@@ -8,19 +8,10 @@ import pytest
 
 from pipelines.items.source_type import Kind, SourceType
 from pipelines.mapping.catalog import Column, Relation, Table, TableRef
-from pipelines.mapping.where import (
-    And,
-    Compare,
-    Comparison,
-    IsNull,
-    Not,
-    Or,
-    WhereError,
-    columns_of,
-    evaluate,
-    parse_where,
-    to_sql,
-)
+from pipelines.mapping.predicate import And, Compare, Comparison, IsNull, Not, Or, WhereError, columns_of
+from pipelines.mapping.where_parse import parse_where
+from pipelines.mapping.where_sql import to_sql
+from tests.oracle.where_meaning import evaluate
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.mapping.model import Checks
+from pipelines.mapping.checks_model import Checks
 from pipelines.monitoring.alarms import Watched, alarms, not_watched
 from pipelines.monitoring.checks_due import longest_gap_hours
 
@@ -31,6 +31,8 @@ pytestmark = pytest.mark.unit
         ("0 25 * * *", None),
         ("0 5-3 * * *", None),
         ("*/0 * * * *", None),
+        ("*/-1 * * * *", None),
+        ("0 */-1 * * *", None),
     ],
 )
 def test_the_longest_gap(cron: str, hours: float | None) -> None:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from pipelines.monitoring.alarms import Watched
 from pipelines.monitoring.latencies import Latencies
-from pipelines.monitoring.measures import MEASURES, UNDELIVERED_ITEMS
+from pipelines.monitoring.measures import UNDELIVERED_ITEMS
 from pipelines.monitoring.metric import Distribution, Metric, Unit
 from pipelines.monitoring.relay import counted, relay_metrics
 from pipelines.monitoring.verification import verification_metrics
 from pipelines.warehouse.manifest import Verdicts
+from tests.every_measure import MEASURES
 
 pytestmark = pytest.mark.unit
 

@@ -10,13 +10,14 @@ import pytest
 import yaml
 
 from pipelines.errors import UsageError
-from pipelines.mapping.model import Checks
+from pipelines.mapping.checks_model import Checks
 from pipelines.monitoring.alarms import alarms
-from pipelines.monitoring.measures import CONFLICTS, DELIVERY_LATENCY, MEASURES, OPEN_MARKS, UNDELIVERED_ITEMS
+from pipelines.monitoring.measures import CONFLICTS, DELIVERY_LATENCY, OPEN_MARKS, UNDELIVERED_ITEMS
 from pipelines.monitoring.metric import Distribution, Metric
 from pipelines.monitoring.prometheus import ServedSink, prometheus_name
 from pipelines.monitoring.prometheus_rules import rules
 from pipelines.monitoring.sinks import open_sinks
+from tests.every_measure import MEASURES
 
 pytestmark = pytest.mark.unit
 

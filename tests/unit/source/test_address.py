@@ -7,7 +7,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pipelines.errors import UsageError
 from pipelines.source.address import source_address
-from pipelines.source.connect import connection_string, identity
+from pipelines.source.connect import identity
+from pipelines.source.login import login
 from pipelines.source.session_limits import session_limits
 from pipelines.source.tls import with_tls
 
@@ -121,11 +122,11 @@ def test_where_the_authorities_are_found(roots: Path, tmp_path: Path) -> None:
 
 
 def test_a_dead_host_is_noticed_and_the_url_may_set_how_soon() -> None:
-    made = conninfo_to_dict(connection_string("postgresql://u:pw@h/db"))
+    made = conninfo_to_dict(login("postgresql://u:pw@h/db").conninfo)
     assert made["connect_timeout"] == "10"
     assert (made["keepalives_idle"], made["keepalives_interval"], made["keepalives_count"]) == ("30", "10", "3")
     assert made["tcp_user_timeout"] == "60000"
-    assert conninfo_to_dict(connection_string("postgresql://u:pw@h/db?keepalives_idle=5"))["keepalives_idle"] == "5"
+    assert conninfo_to_dict(login("postgresql://u:pw@h/db?keepalives_idle=5").conninfo)["keepalives_idle"] == "5"
 
 
 def test_time_limits_are_plain_seconds() -> None:

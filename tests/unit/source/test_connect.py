@@ -4,7 +4,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from pipelines.errors import CrossoverError, UsageError
-from pipelines.source.connect import check_url, connection_string, describe, identity
+from pipelines.source.connect import check_url, identity
+from pipelines.source.login import login
+from pipelines.source.server_error import describe
 
 pytestmark = pytest.mark.unit
 
@@ -42,7 +44,7 @@ def test_mysql_is_not_supported_yet() -> None:
 
 
 def test_what_the_url_sets_is_kept_and_the_encoding_is_ours() -> None:
-    made = conninfo_to_dict(connection_string("postgresql://u:p%40%20s@h/db?connect_timeout=3&client_encoding=LATIN1"))
+    made = conninfo_to_dict(login("postgresql://u:p%40%20s@h/db?connect_timeout=3&client_encoding=LATIN1").conninfo)
     assert made["connect_timeout"] in (3, "3")
     assert made["password"] == "p@ s"
     assert made["client_encoding"] == "UTF8"

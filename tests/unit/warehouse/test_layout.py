@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import WarehouseError
-from pipelines.warehouse.layout import MANIFEST, MigrationFolder, new_id, read_manifest
+from pipelines.warehouse.layout import MANIFEST, MigrationFolder, checked_id, new_id, read_manifest
 from pipelines.warehouse.manifest import DumpManifest
 from pipelines.warehouse.place import Place
-from pipelines.warehouse.snapshots import checked_id
 from tests.on_disk import on_disk
 
 pytestmark = pytest.mark.unit

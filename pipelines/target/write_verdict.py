@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipelines.mapping.online import source_key_text
 from pipelines.target.conditional_write import Answered, Sent, Write
 from pipelines.target.record import target_record
 from pipelines.target.scan import WireItem
@@ -117,12 +118,17 @@ def judge_refused(refused: Refused, now: Now) -> Verdict:
 
 
 def _is_alike(owner: str | None, other: str) -> bool:
-    """Whether it is a source key of the same table, which can be asked to leave."""
+    """Whether it is a source key of the same table, which can be asked to leave, written as ours are: it becomes one of
+    the ledger's. Anybody can have written it."""
     try:
         found = json.loads(owner or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and found.keys() == json.loads(other).keys()
+    columns = json.loads(other)
+    if not isinstance(found, dict) or found.keys() != columns.keys():
+        return False
+    texts = [(column, found[column]) for column in columns]
+    return all(isinstance(text, str) for _, text in texts) and source_key_text(texts) == owner
 
 
 def _of_another(refused: Refused) -> Verdict:

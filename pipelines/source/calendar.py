@@ -16,6 +16,11 @@ FIRST = (date.min.toordinal() - _EPOCH) * DAY
 LAST = (date.max.toordinal() - _EPOCH + 1) * DAY - 1
 """0001-01-01 and the last microsecond of 9999-12-31."""
 
+# 4714-11-24 BC, 294277-01-01 and 5874898-01-01 (PostgreSQL, src/include/datatype/timestamp.h)
+_LEAST = -2_440_588 * DAY
+_BEYOND = {Kind.DATE: 2_145_042_906 * DAY, Kind.TIMESTAMP: 106_762_940 * DAY, Kind.TIMESTAMPTZ: 106_762_940 * DAY}
+_INFINITE = ("infinity", "-infinity")
+
 _TEXT = re.compile(
     r"(\d{4,7})-(\d\d)-(\d\d)"
     r"(?:[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?"
@@ -36,6 +41,14 @@ def instant_of(text: str, kind: Kind) -> int | None:
     if days is None or clock is None or int(match[1]) == 0:
         return None
     return days * DAY + clock - _offset(match[8])
+
+
+def is_stored(text: str, kind: Kind) -> bool:
+    """Whether PostgreSQL has such a value, and this is a text of it; of a timestamp with time zone, in UTC."""
+    instant = instant_of(text, kind)
+    if instant is None or (kind is Kind.TIMESTAMPTZ and not text.removesuffix(" BC").endswith(("Z", "+00"))):
+        return text in _INFINITE
+    return _LEAST <= instant < _BEYOND[kind]
 
 
 def text_of(instant: int, kind: Kind) -> str:

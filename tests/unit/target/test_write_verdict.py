@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipelines.target.conditional_write import Answered, Sent, Write
-from pipelines.target.judge import Now, Verdict, judge
 from pipelines.target.scan import WireItem
+from pipelines.target.write_verdict import Now, Verdict, judge
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +40,10 @@ def met(version: int | None, owner: str | None = ONE, **attributes: Any) -> Wire
         (met(5, None, **SAME), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
         (met(4, "theirs", **OTHER), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
         (met(4, '{"x":"1"}', **OTHER), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
+        (met(4, '{"id":2}', **OTHER), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
+        (met(4, '{"id": "2"}', **OTHER), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
+        (met(4, '{"id":"2"', **OTHER), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
+        (met(4, "[" * 100_000, **OTHER), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
         (met(6, **OTHER), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
         (met(6, **SAME), STILL, Verdict.CONFLICT, Verdict.CONFLICT),
         (met(6, **OTHER), MOVED, Verdict.SUPERSEDED, Verdict.SUPERSEDED),
