@@ -31,7 +31,7 @@ NO_ACTIVITY = Activity(inserts=0, updates=0, deletes=0, sequential_scans=0, inde
 @dataclass(frozen=True)
 class Known:
     """One table. `columns` and `key` are names with spaces between; `distinct` per column; `parents`: column(s) with
-    spaces between to the table whose key they hold; `row_bytes` of one row."""
+    spaces between to the table whose key they hold; `row_bytes` of one row; `types`: of columns that are no texts."""
 
     name: str
     columns: str
@@ -44,6 +44,7 @@ class Known:
     parents: Mapping[str, str] = field(default_factory=dict)
     partitions: Sequence[str] = ()
     nullable: str = ""
+    types: Mapping[str, SourceType] = field(default_factory=dict)
 
 
 def ref(name: str) -> TableRef:
@@ -98,7 +99,10 @@ def _table(known: Known) -> Table:
     return Table(
         ref=ref(known.name),
         relation=Relation.PARTITIONED if known.partitions else Relation.TABLE,
-        columns=tuple(Column(name=name, type=text, nullable=name in nullable) for name in known.columns.split()),
+        columns=tuple(
+            Column(name=name, type=known.types.get(name, text), nullable=name in nullable)
+            for name in known.columns.split()
+        ),
         primary_key=tuple(known.key.split()),
     )
 

@@ -29,12 +29,14 @@ class RowsFrom(StrEnum):
 
 class ColumnEvidence(Frozen):
     """From pg_stats. `distinct`: values other than NULL, an estimate; `common`: shares of all rows that the most common
-    values have, falling, without the values; `average_bytes`: of those that are not NULL."""
+    values have, falling, without the values; `average_bytes`: of those that are not NULL; `beyond`: whether a date or
+    time among them is infinite or outside of the years 1 to 9999."""
 
     null_share: float
     distinct: float | None
     common: tuple[float, ...]
     average_bytes: int
+    beyond: bool = False
 
 
 class IndexEvidence(Frozen):

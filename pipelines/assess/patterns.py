@@ -44,15 +44,47 @@ class WriteKind(StrEnum):
     TRUNCATE = "truncate"
 
 
+class Join(Frozen):
+    """A step from a table to `table`, whose `columns` equal the `others` of the table before. `down`: from one row to
+    many."""
+
+    table: str
+    columns: tuple[str, ...]
+    others: tuple[str, ...]
+    down: bool
+
+
 class Embed(Frozen):
-    """A join that the item answers by holding the other table's rows. `path`: tables from the item's own to the other;
-    `rows`: that one item would hold, on average and at the most, None where it is not known."""
+    """A join that the item answers by holding the other table's rows. `path`: tables from the item's own to the other,
+    `joins`: the steps between them; `columns`: of the other table, that the statement uses, None for all; `rows`: that
+    one item would hold, on average and at the most, None where it is not known."""
 
     path: tuple[str, ...]
+    joins: tuple[Join, ...] = ()
+    columns: tuple[str, ...] | None = None
     on: str
     form: str  # "map", "list", or "items": rows of their own in the same partition
     rows: float | None
     rows_most: float | None
+
+
+class Branch(Frozen):
+    """One read of one table's items. `keys`: the columns that find them, `lower(email)` where not the value itself is
+    asked for; `sort`: the column that orders or, where it is `ranged`, bounds what is found; `batch`: a list of keys;
+    `sparse`: whether the key is NULL is asked, not its value; `filters`: columns that are tested after the read,
+    or the name of the partition that the rows must be in; `order`: those of ORDER BY, `-` before one that falls.
+    """
+
+    pattern: PatternClass
+    table: str
+    keys: tuple[str, ...] = ()
+    sort: str | None = None
+    ranged: bool = False
+    batch: bool = False
+    sparse: bool = False
+    filters: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    embeds: tuple[Embed, ...] = ()
 
 
 class FanOut(Frozen):
@@ -66,12 +98,13 @@ class FanOut(Frozen):
 
 class Write(Frozen):
     """`columns`: those that are set, none for a delete or where the statement does not name them. `located`: the class
-    of finding the rows."""
+    of finding the rows, `finds` the read that does."""
 
     kind: WriteKind
     table: str
     columns: tuple[str, ...]
     located: PatternClass | None
+    finds: Branch | None = None
     fan_out: tuple[FanOut, ...]
 
 
@@ -90,8 +123,8 @@ class Load(Frozen):
 class Pattern(Frozen):
     """One shape of statement. `text` has parameters for all values and is None where it could not be made sure.
 
-    `table`: whose item answers it; `keys`: the columns that find it; `sort`: the column that orders or bounds what a
-    partition gives; `batch`: a list of keys; `filters`: columns that are tested after the read.
+    `table`: whose item answers it; the fields that Branch has are those of the read, or of the worst where it takes
+    several: `branches` are all of them. `once`: a row that the reads find twice is put out once.
     """
 
     id: str
@@ -101,9 +134,14 @@ class Pattern(Frozen):
     table: str | None = None
     keys: tuple[str, ...] = ()
     sort: str | None = None
+    ranged: bool = False
     batch: bool = False
+    sparse: bool = False
     filters: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    once: bool = False
     embeds: tuple[Embed, ...] = ()
+    branches: tuple[Branch, ...] = ()
     alternative: Alternative | None = None
     locks: bool = False
     limit: bool = False

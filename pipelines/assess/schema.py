@@ -121,6 +121,7 @@ class Schema:
             table.ref: Facts(table.ref, self._shown(table.ref), table, found)
             for table, found in zip(evidence.catalog.tables, evidence.tables, strict=True)
         }
+        self._named = {facts.name: facts for facts in self._tables.values()}
         self._roots = {part: facts for facts in self._tables.values() for part in facts.evidence.partitions}
         self._parents: dict[TableRef, list[Edge]] = defaultdict(list)
         self._children: dict[TableRef, list[Edge]] = defaultdict(list)
@@ -131,6 +132,14 @@ class Schema:
         """A partition's name finds the partitioned table."""
         refs = self._candidates(name, schema)
         return next((found for ref in refs if (found := self._tables.get(ref) or self._roots.get(ref))), None)
+
+    def named(self, name: str) -> Facts:
+        """By the name that messages and patterns call it. Raises KeyError."""
+        return self._named[name]
+
+    @property
+    def tables(self) -> Sequence[Facts]:
+        return tuple(self._tables.values())
 
     def view(self, name: str, schema: str | None = None) -> str | None:
         """Its definition."""

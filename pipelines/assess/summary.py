@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pipelines.assess.design import Design, Estimates
 from pipelines.assess.evidence import Evidence, TableEvidence
 from pipelines.assess.patterns import Pattern, PatternClass, Patterns
 
@@ -11,7 +12,7 @@ TABLES = 10
 PATTERNS = 10
 _WIDTH = 100
 
-_NAMES = {
+CLASS_NAMES = {
     PatternClass.POINT_READ: "point read",
     PatternClass.PARTITION_READ: "read by partition",
     PatternClass.RANGE_READ: "range",
@@ -24,21 +25,45 @@ _NAMES = {
 }
 
 
-def summary(evidence: Evidence, patterns: Patterns) -> Iterator[str]:
+def summary(evidence: Evidence, patterns: Patterns, design: Design | None = None) -> Iterator[str]:
     yield from _tables(evidence)
     yield ""
     yield from _classes(evidence, patterns)
     yield from _heaviest(patterns)
     yield from _unread(patterns)
-    for note in (*evidence.notes, *evidence.statements.notes):
+    yield from _mappings(design, patterns)
+    for note in (*evidence.notes, *evidence.statements.notes, *(design.notes if design is not None else ())):
         yield f"note: {note}"
+
+
+def _mappings(design: Design | None, patterns: Patterns) -> Iterator[str]:
+    writes = {one.id for one in patterns.patterns if one.pattern is PatternClass.WRITE}
+    for one in design.mappings if design is not None else ():
+        reads = [answer for answer in one.answers if answer.pattern not in writes]
+        served = sum(answer.is_served for answer in reads)
+        yield ""
+        yield f"{one.name}: {one.file}"
+        yield f"  answers {served:,} of {len(reads):,} read patterns, {len(one.warnings):,} warnings"
+        if one.estimates is not None:
+            yield from _estimates(one.estimates)
+
+
+def _estimates(found: Estimates) -> Iterator[str]:
+    items = sum(one.items for one in found.types)
+    stored = found.gigabytes + found.index_gigabytes
+    yield f"  {items:,} items, {told_bytes(round(stored * (1 << 30)))} with their indexes"
+    monthly = found.money.on_demand_monthly
+    requests = "requests not known" if monthly is None else f"requests {monthly:,.2f} on demand"
+    live = next((one for one in found.backfills if one.mode == "live"), None)
+    backfill = f", backfill {live.usd:,.2f} once" if live is not None else ""
+    yield f"  USD a month in {found.region}: {requests}, storage {found.money.storage_monthly:,.2f}{backfill}"
 
 
 def _tables(evidence: Evidence) -> Iterator[str]:
     tables = sorted(evidence.tables, key=lambda one: -one.bytes)
     total = sum(one.bytes + one.index_bytes for one in tables)
     schemas = ", ".join(evidence.schemas)
-    yield f"{evidence.source}, schema {schemas}: {len(tables)} tables, {_bytes(total)} with their indexes"
+    yield f"{evidence.source}, schema {schemas}: {len(tables)} tables, {told_bytes(total)} with their indexes"
     for table in tables[:TABLES]:
         yield _table(table)
     if len(tables) > TABLES:
@@ -51,7 +76,7 @@ def _table(table: TableEvidence) -> str:
     grown = ""
     if table.growth is not None and table.growth.rows is not None:
         grown = f", {table.growth.rows:+,} rows in {table.growth.days:,.1f} days"
-    return f"  {table.ref.table:<32} {rows:>18}  {_bytes(table.bytes):>9}{parts}{grown}"
+    return f"  {table.ref.table:<32} {rows:>18}  {told_bytes(table.bytes):>9}{parts}{grown}"
 
 
 def _classes(evidence: Evidence, patterns: Patterns) -> Iterator[str]:
@@ -62,7 +87,7 @@ def _classes(evidence: Evidence, patterns: Patterns) -> Iterator[str]:
     yield f"{patterns.statements:,} statements ({what}), {len(patterns.patterns):,} patterns"
     for pattern, count in patterns.classes.items():
         if count:
-            yield f"  {_NAMES[pattern]:<32} {count:>8,}  {_share(_load(patterns, pattern)):>7} of the load"
+            yield f"  {CLASS_NAMES[pattern]:<32} {count:>8,}  {_share(_load(patterns, pattern)):>7} of the load"
 
 
 def _heaviest(patterns: Patterns) -> Iterator[str]:
@@ -72,7 +97,7 @@ def _heaviest(patterns: Patterns) -> Iterator[str]:
     yield ""
     yield "heaviest patterns"
     for one in shown[:PATTERNS]:
-        yield f"  {_share(_weight(one)):>7}  {_NAMES[one.pattern]}: {one.reason}"
+        yield f"  {_share(_weight(one)):>7}  {CLASS_NAMES[one.pattern]}: {one.reason}"
         yield f"           {_short(one.text or '')}"
 
 
@@ -105,7 +130,8 @@ def _short(text: str) -> str:
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
-def _bytes(count: int) -> str:
+def told_bytes(count: float) -> str:
+    """`12 B`, `3.4 MB`: units of 1,024."""
     size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
     while size >= 1024 and len(units) > 1:
         size /= 1024

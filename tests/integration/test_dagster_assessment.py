@@ -15,6 +15,8 @@ from dagster_defs.definitions import definitions_of
 from dagster_defs.migrations import Found, find_migrations
 from dagster_defs.report_server import serving_reports
 from dagster_defs.step import REPORTS_URL
+from pipelines.assess.design import Design
+from pipelines.assess.evidence import Evidence
 from pipelines.migration import Migration
 from pipelines.retention.prune import prune
 from pipelines.warehouse.place import Place
@@ -73,18 +75,23 @@ def test_it_charts_the_source_and_its_growth(found: Found, database_url: str, tm
     run(database_url, "INSERT INTO customers SELECT n, 'x' FROM generate_series(51, 80) n; ANALYZE")
     second = assessed(found)
     assert (second["rows"], second["grown_rows"], second["grown_rows public.customers"]) == (80, 30, 30)
-    assert 0 < second["grown_days"] < 1
     runs = sorted(path.name for path in (tmp_path / "warehouse" / "my-shop" / "assessments").iterdir())
     assert runs == [first["run_id"], second["run_id"]]
-    page = (tmp_path / "warehouse/my-shop/assessments" / runs[1] / "report.html").read_text(encoding="utf-8")
-    assert "+30 rows" in page
+    folder = tmp_path / "warehouse/my-shop/assessments" / runs[1]
+    evidence = Evidence.model_validate_json((folder / "evidence.json").read_text(encoding="utf-8"))
+    grown = {table.growth.days for table in evidence.tables if table.growth is not None}
+    assert {second["grown_days"]} == grown
+    assert "+30 rows" in (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_what_the_migrations_mapping_answers_is_counted(found: Found, database_url: str) -> None:
-    with_statements = "CREATE TABLE queries (id int)"
-    run(database_url, with_statements)
+def test_the_numbers_are_those_of_the_migrations_mapping(found: Found, tmp_path: Path) -> None:
     numbers = assessed(found)
-    assert {"reads", "reads_answered", "warnings"} <= numbers.keys()
+    folder = tmp_path / "warehouse" / "my-shop" / "assessments" / numbers["run_id"]
+    design = Design.model_validate_json((folder / "design.json").read_text(encoding="utf-8"))
+    draft, own = design.mappings
+    assert (own.name, own.mapping) == ("shop.yaml", MAPPING)
+    assert (numbers["reads"], numbers["reads_answered"], numbers["warnings"]) == (0, 0, len(own.warnings))
+    assert draft.mapping_hash != own.mapping_hash
 
 
 def test_another_source_and_a_damaged_run_are_passed_over(found: Found, tmp_path: Path) -> None:

@@ -82,7 +82,9 @@ def test_every_step_is_in_the_pool_of_its_stage(folder: Path) -> None:
     nodes = [node for job in JOBS for node in definitions.resolve_job_def(f"my_notes_{job}").nodes]
     ops = [node.definition for node in nodes if not node.name.endswith("_checks")]
     pools = {op.pool for op in ops if isinstance(op, dg.OpDefinition)}
-    assert pools == {f"my_notes_{stage}" for stage in (*STAGES, "backfill", "repair", "relay_drain", "prune", "assessment")}
+    assert pools == {
+        f"my_notes_{stage}" for stage in (*STAGES, "backfill", "repair", "relay_drain", "prune", "assessment")
+    }
 
 
 def test_verify_checks_all_that_it_makes_and_what_it_does_not_make(folder: Path) -> None:
@@ -119,6 +121,17 @@ def test_what_cannot_be_loaded_is_an_asset_whose_check_fails(folder: Path) -> No
     assert checks.keys() == {"a_b", "a_b_2", "what_else_", "too_like"}
     assert {check.description for check in checks.values()} == set(broken.values())
     assert not any(check.passed for check in checks.values())
+
+
+def test_either_ending_of_yaml_will_do(folder: Path) -> None:
+    (folder / "more.yml").write_text(NOTES.replace("my-notes", "more"), encoding="utf-8")
+    for ending in ("yaml", "yml"):
+        (folder / f"bad.{ending}").write_text("migration: [", encoding="utf-8")
+    found = find_migrations(folder)
+    assert [one.path.name for one in found] == ["bad.yaml", "bad.yml", "more.yml", "notes.yaml"]
+    keys = definitions_of(found).resolve_asset_graph().get_all_asset_keys()
+    assert {key.path[-1] for key in keys if key.path[0] == "broken"} == {"bad", "bad_2"}
+    assert dg.AssetKey(["more", "diff"]) in keys
 
 
 @pytest.mark.parametrize("name", ["my-notes-whole", "my-notes_", "my-notes-backfill", "my-notes-relay", "broken"])

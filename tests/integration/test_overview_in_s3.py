@@ -9,7 +9,7 @@ import pytest
 
 from expectations.overview import write_overview
 from expectations.overview_data import Overview
-from expectations.standing import Standing
+from pipelines.diff.standing import Standing
 from pipelines.warehouse.place import Place
 from tests.unit.expectations.finished_diff import RUN, FinishedDiff
 from tests.unit.expectations.history import MADE_AT, Nights

@@ -78,9 +78,22 @@ def test_each_verdict_has_a_check_and_spoils_its_item_type(tmp_path: Path, verdi
     assert red(planted(verdict).write(tmp_path)) == {"consistent", f"no_{verdict}", "order_consistent"}
 
 
-@pytest.mark.parametrize("verdict", ["unmapped", "pending", "in_flight"])
-def test_what_spoils_no_item_type(tmp_path: Path, verdict: str) -> None:
-    assert red(planted(verdict).write(tmp_path)) == {"consistent", f"no_{verdict}"}
+def test_what_is_unmapped_spoils_no_item_type(tmp_path: Path) -> None:
+    assert red(planted("unmapped").write(tmp_path)) == {"consistent", "no_unmapped"}
+
+
+@pytest.mark.parametrize("verdict", ["pending", "in_flight"])
+def test_what_is_under_way_is_a_warning_for_its_item_type(tmp_path: Path, verdict: str) -> None:
+    migration = planted(verdict).write(tmp_path)
+    found = results(migration, diff_checks(migration.mapping))
+    wrong = {name: result.severity for name, result in found.items() if not result.passed}
+    warned = {f"no_{verdict}", "order_consistent"}
+    assert wrong == {"consistent": dg.AssetCheckSeverity.ERROR} | dict.fromkeys(warned, dg.AssetCheckSeverity.WARN)
+
+
+def test_names_keep_their_capitals(tmp_path: Path) -> None:
+    described = {check.name: check.description for check in diff_checks(FinishedDiff().write(tmp_path).mapping)}
+    assert described["no_missing"] == "Missing in DynamoDB: no item is."
 
 
 def test_only_what_is_open_or_accepted_is_a_warning(tmp_path: Path) -> None:

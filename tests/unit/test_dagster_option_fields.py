@@ -18,7 +18,6 @@ pytestmark = pytest.mark.unit
         ("--s3, --keep-objects: only with --mode import", "`s3`, `keep_objects`: only with `mode: import`"),
         ("--wcu 0: give units", "`wcu` 0: give units"),
         ("only with --verdict foreign", "only with `verdicts: [foreign]`"),
-        ("--metrics emf:/x: cannot be written", "`CROSSOVER_METRICS` emf:/x: cannot be written"),
         ("paused; run `crossover relay … --resume`", "paused; run `crossover relay … --resume`"),
         ("/srv/a--resume/b: missing -- gone", "/srv/a--resume/b: missing -- gone"),
     ],

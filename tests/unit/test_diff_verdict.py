@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.diff.verdict import LedgerSide, RowState, SourceSide, TargetSide, judge, plus, reasons_against
+from pipelines.diff.standing import reasons_against
+from pipelines.diff.verdict import LedgerSide, RowState, SourceSide, TargetSide, judge, plus
 from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
 from pipelines.warehouse.manifest import Verdicts
 

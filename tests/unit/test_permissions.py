@@ -12,11 +12,12 @@ from botocore.session import Session
 
 from pipelines.cli import build_parser
 from pipelines.errors import UsageError
+from pipelines.permissions.grants import Statement
 from pipelines.permissions.policy import policy
 from pipelines.permissions.purpose import Purpose
 from pipelines.permissions.resources import Objects, Where
 from pipelines.permissions.statements import Used, statements
-from pipelines.permissions_commands import COMMAND
+from pipelines.permissions_commands import COMMAND, script
 from pipelines.source.address import source_address
 
 pytestmark = pytest.mark.unit
@@ -142,3 +143,11 @@ def test_the_runbooks_commands_are_there() -> None:
     for line in lines:
         if not line.startswith(("verify", "permissions")):
             parser.parse_args(line.replace("ROLE", "relay").split())
+
+
+def test_a_reason_is_said_once_for_the_grants_that_share_it() -> None:
+    one, two = "all of the table: it is locked", "for schema crossover"
+    printed = script(
+        "ann", [Statement("A", one), Statement("B", one), Statement("C", two), Statement("D"), Statement("E", two)]
+    )
+    assert list(printed)[1:] == [f"-- {one}", "A;", "B;", f"-- {two}", "C;", "D;", f"-- {two}", "E;"]

@@ -53,12 +53,13 @@ def access(
     if way is Way.NONE:
         return _without_equality(tests, ranges, order)
     sort = _sort(facts, columns, ranges, order)
-    used = {*columns, *([sort] if sort in ranges else [])}
+    within_range = bool(ranges) and way in (Way.PARTITION, Way.COLUMN)
+    used = {*columns, *([sort] if within_range else [])}
     return Access(
         way,
         columns,
         sort=sort if way is not Way.KEY else None,
-        within_range=bool(ranges) and way in (Way.PARTITION, Way.COLUMN),
+        within_range=within_range,
         batch=any(equal[name] is Check.IN for name in columns),
         filters=tuple(dict.fromkeys(name for test in tests if (name := _named(test)) not in used)),
         note=_note(facts, way, columns),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -12,7 +12,7 @@ from pipelines.assess.classify.graph import Graph
 from pipelines.assess.classify.verdict import RANK, Verdict, not_for_dynamodb
 from pipelines.assess.patterns import Alternative, Embed, PatternClass
 from pipelines.assess.schema import Facts, Schema
-from pipelines.assess.statements.reading import Beyond, Hurdle, Reading, Role, Source
+from pipelines.assess.statements.reading import Beyond, Hurdle, Reading, Role, Source, Spot, Test
 
 _HARD = frozenset(
     {Beyond.SEARCH, Beyond.PATTERN_UNKNOWN, Beyond.FUNCTION, Beyond.JSON, Beyond.OR, Beyond.QUERY, Beyond.OTHER}
@@ -21,11 +21,12 @@ _HARD = frozenset(
 
 @dataclass(frozen=True)
 class Question:
-    """One connected part of a query: what is asked of its tables."""
+    """One connected part of a query: what is asked of its tables. `taken`: the OR of which it follows one branch."""
 
     schema: Schema
     reading: Reading
     graph: Graph
+    taken: list[list[Test]] | None = None
 
     def best(self) -> Verdict:
         """Of all tables that could be the anchor; the first that FROM names, where two are equal."""
@@ -38,6 +39,11 @@ class Question:
         if base.pattern is PatternClass.NOT_FOR_DYNAMODB:
             return base
         ways = routes(self.graph, anchor)
+        base = replace(
+            base, filters=tuple(dict.fromkeys((*base.filters, *self._further(anchor)))), order=self._order(anchor)
+        )
+        if anchor.semi and any(not one.semi for one in self.graph.sources):
+            base = replace(base, once=True)
         return self._with_routes(anchor, found, base, ways)
 
     def _access(self, anchor: Source) -> Access:
@@ -54,7 +60,17 @@ class Question:
             return _ad_hoc(name, hard)
         if found.way is Way.SPREAD and not found.within_range and _is_small(anchor.facts):
             return self._whole(anchor)  # an order over so few rows is the reader's to make
-        made = Verdict(PatternClass.NEEDS_GSI, "", name, found.columns, found.sort, found.batch, found.filters)
+        made = Verdict(
+            PatternClass.NEEDS_GSI,
+            "",
+            name,
+            keys=found.columns,
+            sort=found.sort,
+            ranged=found.within_range,
+            batch=found.batch,
+            sparse=found.way is Way.SPARSE,
+            filters=found.filters,
+        )
         columns = ", ".join(found.columns) + (", a Query for each of a list" if found.batch else "")
         note = f" ({found.note})" if found.note else ""
         match found.way:
@@ -109,7 +125,7 @@ class Question:
         unreached = next((join for join in self.graph.value_joins if {join.left, join.right} - {anchor, *ways}), None)
         if unreached is not None:
             return _denormalise(base, f"join {unreached.on} is by the key of neither table")
-        embeds = tuple(embed_of(anchor, ways[source]) for source in others)
+        embeds = tuple(embed_of(anchor, ways[source], self._asked(source)) for source in others)
         tested = tuple(
             f"{one.facts.name}.{test.spot.column}"
             for one in others
@@ -145,9 +161,52 @@ class Question:
             return f"LIMIT by {elsewhere}: it would have to be copied to where the rows are found"
         return ""
 
+    def _asked(self, source: Source) -> tuple[str, ...] | None:
+        """Its columns that the statement uses, None for all."""
+        if source.whole:
+            return None
+        tested = {test.spot.column for test in self.graph.tests[source]}
+        return tuple(
+            sorted({*source.used, *tested, *(spot.column for spot in self._unanswered() if spot.source is source)})
+        )
+
+    def _further(self, anchor: Source) -> Iterator[str]:
+        """Filters beside the tests: of what no key answers, and of a partition."""
+        for source in self.graph.sources:
+            if source.part:
+                yield source.part if source is anchor else f"{source.facts.name} in {source.part}"
+        yield from (_said(spot, anchor) for spot in self._unanswered())
+
+    def _unanswered(self) -> list[Spot]:
+        """Columns of tests that find nothing: of hurdles, and of every OR that the read does not follow."""
+        here = set(self.graph.sources)
+        spots = [spot for one in self.reading.hurdles for spot in one.spots]
+        spots += [
+            test.spot
+            for choice in self.reading.alternatives
+            if choice is not self.taken
+            for group in choice
+            for test in group
+        ]
+        return [spot for spot in spots if spot.source in here]
+
+    def _order(self, anchor: Source) -> tuple[str, ...]:
+        here = set(self.graph.sources)
+        both = zip(self.reading.order, self.reading.falling, strict=True)
+        return tuple(
+            ("-" if falls else "") + (_said(spot, anchor) if spot is not None else "an expression")
+            for spot, falls in both
+            if spot is None or spot.source in here
+        )
+
     def _hurdles(self) -> list[Hurdle]:
         here = set(self.graph.sources)
         return [one for one in self.reading.hurdles if here.intersection(one.sources)]
+
+
+def _said(spot: Spot, anchor: Source) -> str:
+    column = f"{spot.form}({spot.column})" if spot.form else spot.column
+    return column if spot.source is anchor else f"{spot.source.facts.name}.{column}"
 
 
 def _is_small(facts: Facts) -> bool:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pipelines.assess.classify.graph import Graph, Tie
-from pipelines.assess.patterns import Embed
+from pipelines.assess.patterns import Embed, Join
 from pipelines.assess.schema import Edge
 from pipelines.assess.statements.reading import Source
 
@@ -49,7 +49,8 @@ def routes(graph: Graph, anchor: Source) -> dict[Source, Route]:
     return found
 
 
-def embed_of(anchor: Source, route: Route) -> Embed:
+def embed_of(anchor: Source, route: Route, columns: tuple[str, ...] | None) -> Embed:
+    """`columns`: of the far table, that the statement uses; None for all."""
     rows, most = _product(route, "children"), _product(route, "children_most")
     last = route.steps[-1]
     form = "list" if last.down else "map"
@@ -57,11 +58,21 @@ def embed_of(anchor: Source, route: Route) -> Embed:
         form = "items"
     return Embed(
         path=(anchor.facts.name, *(step.to.facts.name for step in route.steps)),
+        joins=tuple(_join(step) for step in route.steps),
+        columns=columns,
         on=str(last.tie.edge),
         form=form,
         rows=rows,
         rows_most=most,
     )
+
+
+def _join(step: Step) -> Join:
+    edge = step.tie.edge
+    columns, others = edge.parent_columns, edge.child_columns
+    if step.down:
+        columns, others = others, columns
+    return Join(table=step.to.facts.name, columns=columns, others=others, down=step.down)
 
 
 def fits(source: Source, rows_most: float | None) -> bool:

@@ -10,7 +10,7 @@ from sqlglot import exp
 from pipelines.assess.classify.aggregates import with_aggregates
 from pipelines.assess.classify.anchor import Question
 from pipelines.assess.classify.graph import Graph, graph_of, without_mere_parents
-from pipelines.assess.classify.verdict import Verdict, not_for_dynamodb, outside, worst
+from pipelines.assess.classify.verdict import Verdict, not_for_dynamodb, outside, together
 from pipelines.assess.patterns import Alternative, PatternClass
 from pipelines.assess.schema import Schema
 from pipelines.assess.statements.reader import read_query
@@ -29,8 +29,9 @@ def classify_query(schema: Schema, tree: exp.Expr) -> Verdict:
         kind = "EXCEPT" if tree.find(exp.Except) else "INTERSECT"
         return not_for_dynamodb(f"{kind} compares whole results", Alternative.KEEP_IN_RDS)
     verdicts = [classify_reading(schema, read_query(schema, branch, around=tree)) for branch in branches]
-    found = worst(verdicts)
-    return replace(found, reason=f"UNION of {len(verdicts)} reads: {found.reason}")
+    found = together(verdicts)
+    once = found.once or any(one.args.get("distinct") for one in tree.find_all(exp.Union))
+    return replace(found, once=once, reason=f"UNION of {len(verdicts)} reads: {found.reason}")
 
 
 def classify_reading(schema: Schema, reading: Reading) -> Verdict:
@@ -50,17 +51,23 @@ def classify_reading(schema: Schema, reading: Reading) -> Verdict:
     reason = found.reason + ("; FOR UPDATE becomes a condition of the write" if reading.locks else "")
     if reading.offset and found.pattern is not PatternClass.NOT_FOR_DYNAMODB:
         reason += "; OFFSET becomes the last key of the page before"
-    return replace(found, reason=reason, locks=reading.locks, limit=found.limit or reading.limit)
+    return replace(
+        found,
+        reason=reason,
+        once=found.once or reading.distinct,
+        locks=reading.locks,
+        limit=found.limit or reading.limit,
+    )
 
 
 def found_by(schema: Schema, reading: Reading) -> Verdict:
     """How the rows themselves are found, whatever is made of them."""
     graph = without_mere_parents(graph_of(reading, schema), _mentioned(reading))
     parts = [_part(schema, reading, part) for part in graph.components()]
-    found = worst(parts)
-    return (
-        found if len(parts) == 1 else replace(found, reason=f"{len(parts)} reads that no join connects: {found.reason}")
-    )
+    if len(parts) == 1:
+        return parts[0]
+    found = together(parts)
+    return replace(found, reason=f"{len(parts)} reads that no join connects: {found.reason}")
 
 
 def _part(schema: Schema, reading: Reading, graph: Graph) -> Verdict:
@@ -73,14 +80,16 @@ def _part(schema: Schema, reading: Reading, graph: Graph) -> Verdict:
         return plain
     if len(choices) > 1 or len(choices[0]) > _BRANCHES:
         return not_for_dynamodb("OR over different columns: ad-hoc filter", Alternative.KEEP_IN_RDS, plain.table)
-    found = [_under(schema, reading, here, group) for group in choices[0]]
-    last = worst(found)
-    return replace(last, reason=f"OR: {len(found)} reads: {last.reason}")
+    found = [_under(schema, reading, here, choices[0], group) for group in choices[0]]
+    last = together(found)
+    return replace(last, once=True, reason=f"OR: {len(found)} reads: {last.reason}")
 
 
-def _under(schema: Schema, reading: Reading, here: set[Source], group: Sequence[Test]) -> Verdict:
+def _under(
+    schema: Schema, reading: Reading, here: set[Source], taken: list[list[Test]], group: Sequence[Test]
+) -> Verdict:
     graph = graph_of(reading, schema, group)
-    return Question(schema, reading, graph.only([one for one in graph.sources if one in here])).best()
+    return Question(schema, reading, graph.only([one for one in graph.sources if one in here]), taken).best()
 
 
 def _is_served(found: Verdict) -> bool:

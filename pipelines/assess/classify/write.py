@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from pipelines.assess.classify.fan_out import fan_out
 from pipelines.assess.classify.read import found_by
 from pipelines.assess.classify.verdict import Verdict, outside
-from pipelines.assess.patterns import PatternClass, Write, WriteKind
+from pipelines.assess.patterns import Branch, PatternClass, Write, WriteKind
 from pipelines.assess.schema import Facts, Schema
 from pipelines.assess.statements.reader import read_query, read_write
 from pipelines.assess.statements.scope import identifier
@@ -40,35 +41,49 @@ def _target(schema: Schema, written: Written) -> Facts | None:
     return schema.find(identifier(written.target.this), identifier(db) if db is not None else None)
 
 
+@dataclass(frozen=True)
+class _Located:
+    """How a write's rows are found; `pattern` is None where nothing is to be found first."""
+
+    pattern: PatternClass | None
+    reason: str
+    finds: Branch | None = None
+
+
 def _one(schema: Schema, written: Written, facts: Facts, tree: exp.Expr) -> tuple[Write, str]:
-    located, reason = _located(schema, written, facts, tree)
+    located = _located(schema, written, facts, tree)
     write = Write(
         kind=written.kind,
         table=facts.name,
         columns=written.columns,
-        located=located,
+        located=located.pattern,
+        finds=located.finds,
         fan_out=fan_out(schema, facts, written.kind),
     )
-    return write, reason
+    return write, located.reason
 
 
-def _located(schema: Schema, written: Written, facts: Facts, tree: exp.Expr) -> tuple[PatternClass | None, str]:
+def _located(schema: Schema, written: Written, facts: Facts, tree: exp.Expr) -> _Located:
     match written.kind:
         case WriteKind.INSERT | WriteKind.UPSERT:
-            return None, _inserted(schema, written, facts, tree)
+            return _Located(None, _inserted(schema, written, facts, tree))
         case WriteKind.TRUNCATE:
-            return None, f"TRUNCATE of {facts.name}: every item is deleted, or the table made anew"
+            return _Located(None, f"TRUNCATE of {facts.name}: every item is deleted, or the table made anew")
     if written.where is None:
-        return PatternClass.NOT_FOR_DYNAMODB, f"{written.kind.upper()} of every row of {facts.name}: a scan first"
+        reason = f"{written.kind.upper()} of every row of {facts.name}: a scan first"
+        return _Located(PatternClass.NOT_FOR_DYNAMODB, reason)
     reading = read_write(schema, written.target, written.froms, written.where, tree)
     if reading.outside:
-        return None, f"{written.kind.upper()} of {facts.name}, found by {reading.outside[0]}, which was not assessed"
+        reason = f"{written.kind.upper()} of {facts.name}, found by {reading.outside[0]}, which was not assessed"
+        return _Located(None, reason)
     found = found_by(schema, reading)
+    finds = next(iter(found.reads()), None)
     one = found.pattern is PatternClass.POINT_READ and found.table == facts.name and len(reading.sources) == 1
     if one:
         verb = "DeleteItem" if written.kind is WriteKind.DELETE else "UpdateItem"
-        return found.pattern, f"{verb} of {facts.name} by its key ({', '.join(found.keys)})"
-    return found.pattern, f"{written.kind.upper()} of {facts.name}; its rows are found first: {found.reason}"
+        return _Located(found.pattern, f"{verb} of {facts.name} by its key ({', '.join(found.keys)})", finds)
+    reason = f"{written.kind.upper()} of {facts.name}; its rows are found first: {found.reason}"
+    return _Located(found.pattern, reason, finds)
 
 
 def _inserted(schema: Schema, written: Written, facts: Facts, tree: exp.Expr) -> str:

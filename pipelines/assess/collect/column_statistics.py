@@ -26,8 +26,24 @@ JOIN unnest(%s::text[], %s::text[]) AS wanted(schema_name, table_name)
 ORDER BY s.schemaname, s.tablename, s.attname, s.inherited DESC
 """
 
-Raw = tuple[float, float, int, tuple[float, ...]]
-"""Share of NULLs, n_distinct as pg_stats has it (below zero: a share of the rows), average bytes, common shares."""
+# Infinity is the first or last of the bounds, or a common value. CASE keeps the planner from reading
+# the values of all other columns.
+_BEYOND: LiteralString = """
+SELECT n.nspname::text, c.relname::text, a.attname::text
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN pg_catalog.pg_namespace own ON own.oid = t.typnamespace
+JOIN pg_catalog.pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+WHERE n.nspname = ANY (%s) AND own.nspname = 'pg_catalog'
+  AND CASE WHEN t.typname IN ('date', 'timestamp', 'timestamptz')
+           THEN concat(s.most_common_vals::text, s.histogram_bounds::text) ~ 'infinity| BC|[0-9]{5}-' ELSE false END
+"""
+
+Raw = tuple[float, float, int, tuple[float, ...], bool]
+"""Share of NULLs, n_distinct as pg_stats has it (below zero: a share of the rows), average bytes, common shares,
+whether a date or time is beyond the years 1 to 9999."""
 
 
 def read_statistics(
@@ -37,8 +53,10 @@ def read_statistics(
     refs = [ref for family in families for ref in (family.ref, *family.partitions)]
     raw: dict[TableRef, dict[str, Raw]] = defaultdict(dict)
     names = ([ref.schema_name for ref in refs], [ref.table for ref in refs])
+    beyond = set(connection.execute(_BEYOND, (sorted({ref.schema_name for ref in refs}),)))
     for schema, table, column, nulls, distinct, width, common in connection.execute(_STATISTICS, (COMMON, *names)):
-        raw[TableRef(schema_name=schema, table=table)][column] = (nulls, distinct, width, tuple(common or ()))
+        found = (nulls, distinct, width, tuple(common or ()), (schema, table, column) in beyond)
+        raw[TableRef(schema_name=schema, table=table)][column] = found
     return {family.oid: _of(family, raw, rows[family.oid]) for family in families}
 
 
@@ -52,13 +70,14 @@ def _of(family: Family, raw: Mapping[TableRef, Mapping[str, Raw]], rows: int | N
 
 
 def _evidence(raw: Raw, rows: int | None) -> ColumnEvidence:
-    nulls, distinct, width, common = raw
+    nulls, distinct, width, common, beyond = raw
     count = distinct if distinct >= 0 else (-distinct * rows if rows is not None else None)
     return ColumnEvidence(
         null_share=_short(nulls),
         distinct=None if count is None else round(count, 1),
         common=tuple(_short(one) for one in common),
         average_bytes=width,
+        beyond=beyond,
     )
 
 
@@ -70,6 +89,7 @@ def _merged(parts: Sequence[tuple[float, Raw]]) -> ColumnEvidence:
         distinct=None,
         common=(),
         average_bytes=round(sum(weight * raw[2] for weight, raw in parts) / total),
+        beyond=any(raw[4] for _, raw in parts),
     )
 
 

@@ -101,6 +101,8 @@ class Conditions:
     def _range(self, node: exp.Expr) -> None:
         left, right = node.this, node.expression
         if isinstance(left, exp.Tuple) and isinstance(right, exp.Tuple):
+            ties = (*left.expressions[1:], *right.expressions[1:])
+            self._hurdles(Beyond.TIE, [spot for one in ties for spot in self._columns(one)])
             left, right = left.expressions[0], right.expressions[0]
         if self._spot(left) is None:
             left, right = right, left
@@ -242,9 +244,9 @@ class Conditions:
         self._hurdles(beyond, [spot for node in nodes for spot in self._columns(node)])
 
     def _hurdles(self, beyond: Beyond, spots: list[Spot]) -> None:
-        sources = tuple(dict.fromkeys(spot.source for spot in spots if self._counts(spot)))
-        if sources:
-            self.out.hurdles.append(Hurdle(beyond, sources))
+        counted = tuple(dict.fromkeys(spot for spot in spots if self._counts(spot)))
+        if counted:
+            self.out.hurdles.append(Hurdle(beyond, counted))
 
 
 def _queries(node: exp.Expr) -> list[exp.Expr]:

@@ -117,6 +117,7 @@ class Outputs:
         for one in order.expressions if order is not None else ():
             spot = self._sorted_by(node, one.this)
             self.reading.order.append(spot)
+            self.reading.falling.append(bool(one.args.get("desc")))
             self._use(spot)
             if spot is None:
                 self._visit(one.this)

@@ -71,7 +71,11 @@ class Reader:
         return found
 
     def within(self, node: exp.Expr, scope: Scope, role: Role) -> Columns:
-        return self.query(node, scope, role, within=True)
+        before = len(self.reading.sources)
+        found = self.query(node, scope, role, within=True)
+        for source in self.reading.sources[before:]:
+            source.semi = True
+        return found
 
     def conditions(self, scope: Scope, role: Role) -> Conditions:
         return Conditions(self, scope, role, self.reading)
@@ -165,7 +169,8 @@ class Reader:
             return self._named_query(name, role)
         facts = self.schema.find(name, schema)
         if facts is not None:
-            self.reading.sources.append(source := Source(facts, role))
+            part = name if name != facts.ref.table else ""
+            self.reading.sources.append(source := Source(facts, role, part))
             return source
         text = self.schema.view(name, schema)
         definition = _definition(text) if text is not None else None

@@ -37,16 +37,20 @@ class Beyond(StrEnum):
     UNEQUAL = "a negated comparison"
     COLUMNS = "a comparison of columns"
     OR = "OR over different columns"
+    TIE = "the further columns of a row comparison"
     QUERY = "a comparison with a query's result"
     OTHER = "an expression"
 
 
 @dataclass(eq=False)
 class Source:
-    """One mention of a table. `used`: its columns that are put out, or sorted or grouped by."""
+    """One mention of a table. `used`: its columns that are put out, or sorted or grouped by; `part`: the partition that
+    was named instead of the table, else empty; `semi`: named by a condition, which takes no row twice."""
 
     facts: Facts
     role: Role
+    part: str = ""
+    semi: bool = False
     used: set[str] = field(default_factory=set)
     whole: bool = False  # all columns are put out
 
@@ -80,10 +84,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Hurdle:
-    """A test that no key answers, of these mentions."""
+    """A test that no key answers, of these columns."""
 
     beyond: Beyond
-    sources: tuple[Source, ...]
+    spots: tuple[Spot, ...]
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return tuple(dict.fromkeys(spot.source for spot in self.spots))
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,8 @@ class Aggregate:
 
 @dataclass
 class Reading:
-    """`alternatives`: each a choice of several groups of tests, one of which must hold."""
+    """`alternatives`: each a choice of several groups of tests, one of which must hold; `falling`: of each of `order`
+    whether it is DESC."""
 
     sources: list[Source] = field(default_factory=list)
     tests: list[Test] = field(default_factory=list)
@@ -106,6 +115,7 @@ class Reading:
     alternatives: list[list[list[Test]]] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
     order: list[Spot | None] = field(default_factory=list)
+    falling: list[bool] = field(default_factory=list)
     grouped_by: list[Spot | None] = field(default_factory=list)
     grouped: bool = False
     having: bool = False

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.diff.account import AttributeCount, DiffSummary
 from pipelines.diff.differences import DIFFERENCE_SCHEMA, shortened
 from pipelines.diff.paths import PathDifference, PathKind
+from pipelines.items.record import REJECT_SCHEMA
 from pipelines.items.source_type import Kind, SourceType
 from pipelines.mapping.catalog import Catalog, Column, Relation, Table, TableRef
 from pipelines.migration import Migration
@@ -117,6 +118,12 @@ def order_key(number: int) -> str:
     return f'{{"pk":{{"S":"ORDER#{number}"}},"sk":{{"S":"ORDER"}}}}'
 
 
+REJECTS: list[dict[str, str | None]] = [
+    {"reason": "number_out_of_range", "attribute": "lines.price", "detail": "40 digits, 38 allowed"},
+    {"reason": "item_too_large", "attribute": None, "detail": None},
+]
+"""Of REJECTED, one for one, as the records have them."""
+
 REJECTED = tuple(
     Difference(
         "rejected", order_key(number), source_key=f'{{"order_id":"{number}"}}', source_size=None, target_size=None
@@ -155,6 +162,7 @@ class FinishedDiff:
         for place, manifest in self._manifests(migration):
             write_manifest(place, manifest)
         self._write_differences(on_disk(migration.folder.diff(RUN)) / "differences")
+        _write_rejects(on_disk(migration.folder.records(SNAPSHOT)) / "rejects")
         summary = self._summary().model_dump_json()
         (migration.folder.diff(RUN) / "summary.json").write_atomically(summary)
         return migration
@@ -257,9 +265,19 @@ class FinishedDiff:
             "verdicts": total,
             "item_types": verdicts,
             "differences": len(self.differences),
+            "rejected_at_most": 2,
             "consistent": not self.reasons,
             "reasons": self.reasons,
         } | self.more
+
+
+def _write_rejects(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    rows = [
+        {"item_type": "order", "table": "shop", "key": one.key, "source_key": one.source_key, **reject}
+        for one, reject in zip(REJECTED, REJECTS, strict=True)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA), folder / "rejects.parquet")
 
 
 def _times(minute: int) -> dict[str, Any]:

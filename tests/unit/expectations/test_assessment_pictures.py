@@ -156,6 +156,12 @@ def test_item_types_of_one_partition_stand_side_by_side_in_the_order_of_their_so
     assert right.x + found["shop/"].box_width <= found["shop/"].width
 
 
+def test_how_many_partitions_there_are_is_said() -> None:
+    sharded = collections(DRAFT.replace("EMAIL#{email}", "ALL").replace("ORDER#{order_id}", "O#{order_id:mod8}"))
+    assert [row.partitions for row in sharded["shop/gsi1"].rows] == ["one partition", "8 partitions"]
+    assert {row.partitions for row in sharded["shop/"].rows} == {"one partition for each"}
+
+
 MIXED = """\
 migration: mixed
 target:

@@ -7,11 +7,13 @@ import pytest
 from expectations.differences import SAMPLES_PER_VERDICT
 from expectations.gather import gather_report
 from expectations.render_html import render_html
+from expectations.render_text import render_text
 from expectations.samples import PATHS_PER_SAMPLE
 from pipelines.errors import StageError, WarehouseError
 from pipelines.migration import Migration
 from tests.on_disk import on_disk
-from tests.unit.expectations.finished_diff import MAPPING, RUN, Difference, FinishedDiff, order_key
+from tests.unit.expectations.finished_diff import MAPPING, REJECTED, RUN, Difference, FinishedDiff, order_key
+from tests.unit.expectations.page import Page
 
 pytestmark = pytest.mark.unit
 
@@ -105,6 +107,16 @@ def test_a_reject_without_a_key_is_shown(tmp_path: Path) -> None:
     nameless = Difference("rejected", None, source_key='{"order_id":"40"}', source_size=None, target_size=None)
     data = gather_report(FinishedDiff(differences=(nameless,)).write(tmp_path), RUN)
     assert [sample.key for sample in data.samples] == ["(its key could not be built)"]
+
+
+def test_a_reject_says_why_it_is_one(tmp_path: Path) -> None:
+    """One that became so since the snapshot is in no file of rejects."""
+    new = Difference("rejected", order_key(40), source_key='{"order_id":"40"}', source_size=None, target_size=None)
+    data = gather_report(FinishedDiff((*REJECTED, new)).write(tmp_path), RUN)
+    why = "number_out_of_range at lines.price: 40 digits, 38 allowed"
+    assert [sample.reject for sample in data.samples] == [why, "item_too_large", ""]
+    assert f"rejected order {data.samples[0].key} from {data.samples[0].source_key}: {why}\n" in render_text(data)
+    assert why in Page(render_html(data)).text
 
 
 def test_without_a_backfill_the_flow_has_no_written(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from expectations.overview_gather import gather_overview
 from expectations.overview_run import PATHS_PER_SAMPLE, SAMPLES_PER_VERDICT
 from expectations.render_html import render_overview
 from expectations.report_data import Term
-from expectations.standing import Standing
+from pipelines.diff.standing import Standing
 from pipelines.warehouse.manifest import Verdicts
 from tests.unit.expectations.finished_diff import BEGIN, RUN, Difference, FinishedDiff, order_key
 from tests.unit.expectations.history import MADE_AT, Nights, earlier_run, night
@@ -93,6 +93,15 @@ def test_an_item_type_tells_since_when_it_is_wrong(nights: Nights) -> None:
     text = Page(render_overview(seen(nights))).text
     assert f"wrong since {night(2):%Y-%m-%d %H:%M} UTC, in 3 runs" in text
     assert text.count("new in this run") == 2  # customer, and what fits no item type
+
+
+def test_a_reject_says_why_and_one_run_is_no_runs(nights: Nights) -> None:
+    nights.migration("shop", FinishedDiff())
+    text = Page(render_overview(seen(nights))).text
+    assert "number_out_of_range at lines.price: 40 digits, 38 allowed" in text
+    assert "The last run" in text
+    nights.runs("shop", Verdicts(match=1))
+    assert "The last 2 runs" in Page(render_overview(seen(nights))).text
 
 
 def test_what_is_undecided_is_not_called_consistent(nights: Nights) -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from expectations.standing import Standing
 from expectations.trend import HEIGHT, RUNS, SLOT, TrendRun, trend_of
+from pipelines.diff.standing import Standing
 from tests.unit.expectations.history import night
 
 pytestmark = pytest.mark.unit
@@ -49,3 +49,4 @@ def test_it_is_told_in_words() -> None:
     assert trend.runs[-1].words == "24 Nov 08:50: not consistent, 1,200 wrong of 10,000,000"
     assert trend.runs[-2].words == "unread: cannot be read"
     assert trend_of([]).bars == ()
+    assert trend_of([run(1)]).words == "The last run: 1 not consistent; at most 1 wrong item."

@@ -13,7 +13,7 @@ from pipelines.errors import MonitoringError, UsageError
 from pipelines.monitoring.cloudwatch import CloudWatchSink
 from pipelines.monitoring.measures import DELIVERY_LATENCY, OPEN_MARKS
 from pipelines.monitoring.metric import Distribution, Metric
-from pipelines.monitoring.options import add_metrics_argument, metrics_of
+from pipelines.monitoring.options import add_metrics_argument, metrics_of, named_by
 from pipelines.monitoring.sinks import Background, Guarded, Sinks, open_sinks
 
 pytestmark = pytest.mark.unit
@@ -101,9 +101,19 @@ def test_the_option_comes_before_the_variable(
     assert metrics_of(parsed(given), environment) == found
 
 
-def test_stdout_is_json_s_alone() -> None:
-    with pytest.raises(UsageError, match="--metrics emf prints on stdout, and so does --json; give emf:FILE"):
-        metrics_of(parsed(["--json"]), {"CROSSOVER_METRICS": "emf"})
+@pytest.mark.parametrize("wrong", ["cloud", "emf:/no/such/folder/file", "prometheus-file:/no/such/folder/file"])
+@pytest.mark.parametrize("given", [["--metrics", "emf"], []], ids=["option", "variable"])
+def test_what_is_wrong_is_named_as_it_was_given(wrong: str, given: list[str]) -> None:
+    by = named_by(parsed(given))
+    assert by == ("--metrics" if given else "CROSSOVER_METRICS")
+    with pytest.raises(UsageError, match=f"^{by} {wrong}: "):
+        open_sinks([wrong], "shop", by=by)
+
+
+@pytest.mark.parametrize(("given", "by"), [(["--metrics", "emf"], "--metrics"), ([], "CROSSOVER_METRICS")])
+def test_stdout_is_json_s_alone(given: list[str], by: str) -> None:
+    with pytest.raises(UsageError, match=f"^{by} emf prints on stdout, and so does --json; give emf:FILE"):
+        metrics_of(parsed(["--json", *given]), {"CROSSOVER_METRICS": "emf"})
 
 
 def parsed(given: list[str]) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""The command `crossover assess`."""
+"""`crossover assess`: the stage, and the page over what it found."""
 
 from __future__ import annotations
 
@@ -35,7 +35,23 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="a file of SQL, or a log of PostgreSQL's (csvlog, stderr), instead of pg_stat_statements",
     )
     parser.add_argument(
-        "--out", metavar="DIR", required=True, help="folder, or s3://bucket/prefix, for evidence.json and patterns.json"
+        "--out",
+        metavar="DIR",
+        required=True,
+        help="folder, or s3://bucket/prefix, for report.html, its JSON files and the draft of a mapping",
+    )
+    parser.add_argument(
+        "--mapping",
+        metavar="FILE",
+        action="append",
+        type=Path,
+        help="a mapping to be judged beside the draft; once for each",
+    )
+    parser.add_argument(
+        "--region", metavar="R", help="whose prices the estimates take: AWS_REGION unless given, else us-east-1"
+    )
+    parser.add_argument(
+        "--prices", metavar="FILE", type=Path, help="prices of your own, in the form of pipelines/target/prices.yaml"
     )
     parser.add_argument(
         "--since", metavar="FILE", help="evidence.json of an earlier run, to tell growth; that in DIR unless given"
@@ -43,12 +59,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _assess(arguments: argparse.Namespace) -> CommandResult:
+    from expectations.assessment.write import write_page
     from pipelines.assess.assess import assess
     from pipelines.assess.summary import summary
     from pipelines.settings import SOURCE_URL, required
     from pipelines.source.connect import check_url
+    from pipelines.target.prices import published_prices, read_prices, tag_of
     from pipelines.warehouse.place import Place
 
+    prices = read_prices(arguments.prices) if arguments.prices is not None else published_prices()
+    tag = tag_of(prices, arguments.region)
     url = arguments.url or required(SOURCE_URL, "the source database, or give its URL: crossover assess postgresql://…")
     check_url(url, "URL" if arguments.url else SOURCE_URL)
     out = Place.of(arguments.out)
@@ -58,13 +78,16 @@ def _assess(arguments: argparse.Namespace) -> CommandResult:
         out,
         arguments.queries,
         Place.of(arguments.since) if arguments.since is not None else None,
+        arguments.mapping or (),
+        tag,
     )
-    lines = [*summary(found.evidence, found.patterns), "", f"written to {out}"]
-    return CommandResult(_document(found, out), lines)
+    page = write_page(out, found)
+    lines = [*summary(found.evidence, found.patterns, found.design), "", f"report: {page}"]
+    return CommandResult(_document(found, out, page), lines)
 
 
-def _document(found: Assessment, out: Place) -> dict[str, JsonValue]:
-    from pipelines.assess.folder import EVIDENCE, PATTERNS
+def _document(found: Assessment, out: Place, page: Place) -> dict[str, JsonValue]:
+    from pipelines.assess.folder import DESIGN, EVIDENCE, PATTERNS
     from pipelines.assess.summary import rows_of
 
     evidence, patterns = found.evidence, found.patterns
@@ -80,8 +103,10 @@ def _document(found: Assessment, out: Place) -> dict[str, JsonValue]:
         "classes": {pattern.value: count for pattern, count in patterns.classes.items()},
         "evidence": str(out / EVIDENCE),
         "patterns_file": str(out / PATTERNS),
+        "design": str(out / DESIGN) if found.design is not None else None,
+        "report": str(page),
         "notes": [*evidence.notes, *evidence.statements.notes],
     }
 
 
-COMMAND = Command("assess", "read a database's own evidence: tables, keys, statistics, statements", _arguments, _assess)
+assess = Command("assess", "read a database's own evidence: tables, keys, statistics, statements", _arguments, _assess)

@@ -1,0 +1,1 @@
+"""The page of an assessment: what a database is asked, what DynamoDB would answer, and what that costs."""
