@@ -48,6 +48,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="a mapping to be judged beside the draft; once for each",
     )
     parser.add_argument(
+        "--no-sample", action="store_true", help="read no row: no sizes and no costs, and less load on the database"
+    )
+    parser.add_argument(
         "--region", metavar="R", help="whose prices the estimates take: AWS_REGION unless given, else us-east-1"
     )
     parser.add_argument(
@@ -80,6 +83,7 @@ def _assess(arguments: argparse.Namespace) -> CommandResult:
         Place.of(arguments.since) if arguments.since is not None else None,
         arguments.mapping or (),
         tag,
+        sampled=not arguments.no_sample,
     )
     page = write_page(out, found)
     lines = [*summary(found.evidence, found.patterns, found.design), "", f"report: {page}"]
@@ -105,7 +109,11 @@ def _document(found: Assessment, out: Place, page: Place) -> dict[str, JsonValue
         "patterns_file": str(out / PATTERNS),
         "design": str(out / DESIGN) if found.design is not None else None,
         "report": str(page),
-        "notes": [*evidence.notes, *evidence.statements.notes],
+        "notes": [
+            *evidence.notes,
+            *evidence.statements.notes,
+            *(found.design.notes if found.design is not None else ()),
+        ],
     }
 
 

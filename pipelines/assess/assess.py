@@ -44,10 +44,13 @@ def assess(
     since: Place | None = None,
     mappings: Sequence[Path] = (),
     tag: Tag | None = None,
+    *,
+    sampled: bool = True,
 ) -> Assessment:
     """Reads the database, and `queries` instead of pg_stat_statements where given. Growth is told since the evidence
     `since`, or since that which lies in `out`. `mappings` are judged beside the draft. `tag`: prices, those
-    of AWS_REGION unless given. Raises CrossoverError."""
+    of AWS_REGION unless given. Without `sampled` there are no estimates, and no row is read for them. Raises
+    CrossoverError."""
     tag = tag or tag_of(published_prices(), None)
     started = time.monotonic()
     beside = [given(path) for path in mappings]
@@ -61,13 +64,14 @@ def assess(
         evidence = with_growth(evidence, *earlier)
     patterns = build_patterns(evidence, read.tallies if read is not None else _tallies(collected))
     seconds = max(LEAST_SECONDS, min(BUDGET_SECONDS, WHOLE_SECONDS - (time.monotonic() - started)))
-    design = _design(evidence, patterns, out, beside, Measuring(url, tag, seconds))
+    measuring = Measuring(url, tag, seconds) if sampled else None
+    design = _design(evidence, patterns, out, beside, measuring)
     write_assessment(out, evidence, patterns, design)
     return Assessment(evidence, patterns, design)
 
 
 def _design(
-    evidence: Evidence, patterns: Patterns, out: Place, beside: Sequence[Given], measuring: Measuring
+    evidence: Evidence, patterns: Patterns, out: Place, beside: Sequence[Given], measuring: Measuring | None
 ) -> Design:
     """The draft is a file as soon as it is made; see `write_draft`. The seconds are those of all mappings together."""
     schema = Schema(evidence)
@@ -82,7 +86,8 @@ def _design(
         notes.append("no table has a key, so there is no draft")
         notes += [f"{one.about}: {one.text}" for one in made.warnings]
     judged += beside
-    measuring = replace(measuring, seconds=measuring.seconds / max(len(judged), 1))
+    if measuring is not None:
+        measuring = replace(measuring, seconds=measuring.seconds / max(len(judged), 1))
     return Design(
         source=evidence.source,
         evidence_taken_at=evidence.taken_at,

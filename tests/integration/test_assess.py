@@ -156,8 +156,10 @@ def test_what_is_read_of_tables_is_bounded(database_url: str, tmp_path: Path) ->
         "CREATE TABLE empty (id int PRIMARY KEY)",
     )
     before = blocks(database_url)
-    found = assessed(database_url, tmp_path)
+    found = assess(database_url, ["public"], Place.of(tmp_path), sampled=False)
     after = blocks(database_url)
+    assert found.design is not None
+    assert [one.estimates for one in found.design.mappings] == [None]
     assert after["known"] == before["known"]
     assert after["fresh"] - before["fresh"] <= PAGES
     assert table(found, "known").rows == 20000

@@ -183,10 +183,8 @@ def _comes_in_order(branch: Branch, match: Match) -> bool:
 
 
 def _named(branch: Branch) -> str:
-    keys = ", ".join(branch.keys) or "none of its columns"
-    if branch.sort is None:
-        return keys
-    return f"{keys} and {'a range' if branch.ranged else 'the order'} of {branch.sort}"
+    sort = "" if branch.sort is None else f"{'a range' if branch.ranged else 'the order'} of {branch.sort}"
+    return " and ".join([*([", ".join(branch.keys)] if branch.keys else []), *([sort] if sort else [])]) or "no column"
 
 
 def _said(read: Read) -> str:
