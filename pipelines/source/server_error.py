@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from psycopg import Error, errors
 
+from pipelines.errors import SourceError
 from pipelines.source.session_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT, session_limits
 
 LOCK_NOT_AVAILABLE = "55P03"
@@ -71,3 +74,16 @@ def _limit() -> str:
     if seconds == 0:
         return ""
     return f" (the role's or the database's; {STATEMENT_TIMEOUT} in seconds overrides it, 0 for no limit)"
+
+
+@contextmanager
+def in_one_line(source: str, what: str) -> Iterator[None]:
+    """`what`: has failed where the server reports an error. Raises SourceError, without the server's own error around
+    it, whose text may show a row's value."""
+    failed = None
+    try:
+        yield
+    except Error as error:
+        failed = described(error)
+    if failed is not None:
+        raise SourceError(f"source {source}: {what}: {failed}")

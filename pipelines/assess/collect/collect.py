@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -21,7 +20,7 @@ from pipelines.assess.observed import Observation, Observed
 from pipelines.errors import SourceError
 from pipelines.source.connect import connect, identity
 from pipelines.source.introspect import read_catalog
-from pipelines.source.server_error import described
+from pipelines.source.server_error import in_one_line
 from pipelines.source.session_limits import milliseconds, session_limits
 
 STATEMENT_SECONDS = 60.0
@@ -38,7 +37,7 @@ class Collected:
 
 def collect(url: str, schemas: Sequence[str], *, with_statements: bool) -> Collected:
     """`with_statements`: pg_stat_statements is asked, too. Raises UsageError or SourceError."""
-    with closing(connect(url)) as connection, _one_line(identity(url)):
+    with closing(connect(url)) as connection, in_one_line(identity(url), "its catalogue could not be read"):
         _bound(connection)
         missing = missing_schemas(connection, schemas)
         if missing:
@@ -133,14 +132,3 @@ def _bound(connection: Connection[TupleRow]) -> None:
     """The session's transactions are READ ONLY already, and wait for locks no longer than CROSSOVER_LOCK_TIMEOUT."""
     if session_limits().statement_seconds is None:
         connection.execute(f"SET LOCAL statement_timeout TO {milliseconds(STATEMENT_SECONDS)}".encode())
-
-
-@contextmanager
-def _one_line(source: str) -> Iterator[None]:
-    failed = None
-    try:
-        yield
-    except psycopg.Error as error:
-        failed = described(error)
-    if failed is not None:
-        raise SourceError(f"source {source}: its catalogue could not be read: {failed}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import psycopg
 from psycopg import Connection
@@ -21,7 +21,7 @@ from pipelines.items.reject import RejectReason
 from pipelines.mapping.model import Mapping as MigrationMapping
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
 from pipelines.source.connect import connect, identity
-from pipelines.source.server_error import described
+from pipelines.source.server_error import described, in_one_line
 
 BUDGET_SECONDS = 30.0
 _COUNTING_SHARE = 3
@@ -42,7 +42,7 @@ def measure(
 
     What was not read, or not wholly, is said in `notes`; its rows come from the statistics then. Raises SourceError.
     """
-    with closing(connect(url)) as connection, _one_line(identity(url)):
+    with closing(connect(url)) as connection, in_one_line(identity(url), "its rows could not be sampled"):
         return measure_on(connection, mapping, plan, schema, seconds=seconds, rows=rows)
 
 
@@ -165,14 +165,3 @@ def _in_short(notes: list[str], most: int = 20) -> Iterator[str]:
     yield from notes[:most]
     if len(notes) > most:
         yield f"and {len(notes) - most} more notes of this kind"
-
-
-@contextmanager
-def _one_line(source: str) -> Iterator[None]:
-    failed = None
-    try:
-        yield
-    except psycopg.Error as error:
-        failed = described(error)
-    if failed is not None:
-        raise SourceError(f"source {source}: its rows could not be sampled: {failed}")
