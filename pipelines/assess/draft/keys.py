@@ -216,6 +216,8 @@ class _Chooser:
     def _index_choice(self, want: Want, keys: Keys) -> Choice:
         by = ", ".join(sorted(want.asked.keys)) or "no key"
         sort = f", sorted by {want.asked.sort}" if want.asked.sort is not None else ""
+        if sort and f"{{{want.asked.sort}}}" not in keys.sort:
+            sort = f" (the {'range' if want.asked.ranged else 'order'} by {want.asked.sort} is left to the reader)"
         spread = f"; spread over {SHARDS} partitions" if ":mod" in keys.partition else ""
         return Choice(
             about=f"{self.facts.name} index {keys.partition}",

@@ -107,6 +107,13 @@ def test_an_index_by_what_may_be_null_serves_its_range_alone() -> None:
     assert (sets["gsi1sk"], sets["gsi2sk"]) == ("#{note}", "ORDERS#{id}")
 
 
+def test_an_order_that_no_index_can_give_is_not_promised() -> None:
+    found = drafted("SELECT * FROM orders WHERE status = 'x' ORDER BY note LIMIT 3")
+    assert item(found, "orders").set_["gsi1sk"] == "ORDERS#{id}"
+    (choice,) = [one for one in found.choices if one.rule == "index"]
+    assert "the order by note is left to the reader" in choice.reason
+
+
 def test_few_values_are_spread() -> None:
     found = drafted("SELECT * FROM orders WHERE status = 'x'", "SELECT * FROM orders ORDER BY placed_at LIMIT 9")
     partitions = {value for name, value in item(found, "orders").set_.items() if name.endswith("pk")}
