@@ -17,8 +17,8 @@ def broken_mappings(broken: Sequence[Broken]) -> dg.Definitions:
     """Nothing where none is broken. Keys have three parts: two would be those of a migration that is named so."""
     if not broken:
         return dg.Definitions()
-    by_stem = {one.path.stem: one for one in broken}
-    keys = {dg.AssetKey([GROUP, "mapping", name]): by_stem[stem] for name, stem in distinct_names(by_stem).items()}
+    names = distinct_names(one.path.stem for one in broken)  # one of each, in their order
+    keys = {dg.AssetKey([GROUP, "mapping", name]): one for name, one in zip(names, broken, strict=True)}
 
     @dg.multi_asset_check(
         name=f"{GROUP}_mappings",

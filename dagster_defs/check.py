@@ -53,12 +53,14 @@ class Newest:
 
 @dataclass(frozen=True)
 class Finding:
-    """`said`: what was found, in one line. `remedy`: what to do next where that is wrong. `numbers`: to be charted."""
+    """`said`: what was found, in one line. `remedy`: what to do next where that is wrong. `numbers`: to be charted.
+    `severity`: where it is another than the check's."""
 
     passed: bool
     said: str
     remedy: str = ""
     numbers: Metadata = field(default_factory=dict)
+    severity: dg.AssetCheckSeverity | None = None
 
     @property
     def description(self) -> str:
@@ -83,7 +85,7 @@ class Check:
             asset_key=asset,
             check_name=self.name,
             passed=finding.passed,
-            severity=self.severity,
+            severity=finding.severity or self.severity,
             description=finding.description,
             metadata=finding.numbers,
         )

@@ -12,9 +12,9 @@ from dagster_defs.step import Metadata, address_of, distinct_names
 from expectations.display import visible
 from expectations.links import PAGE
 from expectations.repair_command import repair_command
-from expectations.standing import undecided, wrong
-from expectations.words import VERDICTS
+from expectations.words import VERDICTS, sentence
 from pipelines.diff.sample import too_few
+from pipelines.diff.standing import Standing, standing_of_item_type, standing_of_run, undecided, wrong
 from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
 from pipelines.mapping.model import Mapping
 from pipelines.warehouse.manifest import Verdicts
@@ -24,6 +24,7 @@ REASONS = "reasons"
 """In the metadata of CONSISTENT: why the stores are not, in one line."""
 
 _WARNING = (*UNDECIDED, Verdict.ACCEPTED)
+_WORDS = {Standing.UNVERIFIED: "nothing compared"}  # of an item type
 _OF_THE_RUN = {"coverage", "judged_again", "not_judged_again"}
 
 
@@ -51,7 +52,7 @@ def _consistent(newest: Newest) -> Finding:
     run, reasons = newest.diff, "; ".join(newest.diff.reasons)
     return Finding(
         run.consistent,
-        reasons or "consistent",
+        f"{standing_of_run(run)}: {reasons}" if reasons else standing_of_run(run).value,
         _mend(newest, run.verdicts),
         {**_run(newest), REASONS: reasons, **run.model_dump(include=_OF_THE_RUN), **run.verdicts.model_dump()},
     )
@@ -82,7 +83,7 @@ def _verdict_check(verdict: Verdict) -> Check:
         )
 
     severity = {"severity": WARN} if verdict in _WARNING else {}
-    return Check(f"no_{verdict}", f"{VERDICTS[verdict].capitalize()}: no item is.", look, **severity)
+    return Check(f"no_{verdict}", f"{sentence(VERDICTS[verdict])}: no item is.", look, **severity)
 
 
 def _is_let_pass(newest: Newest, verdict: Verdict) -> bool:
@@ -96,15 +97,17 @@ def _is_let_pass(newest: Newest, verdict: Verdict) -> bool:
 def _item_type_check(name: str, item_type: str) -> Check:
     def look(newest: Newest) -> Finding:
         verdicts = newest.diff.item_types.get(item_type, Verdicts())
-        spoilt, at_most = wrong(verdicts), newest.migration.mapping.checks.thresholds.rejected
+        standing, spoilt = standing_of_item_type(verdicts, newest.diff), wrong(verdicts)
+        found = f"{spoilt:,} wrong, {verdicts.rejected:,} rejected, {undecided(verdicts):,} undecided"
         return Finding(
-            spoilt == 0 and verdicts.rejected <= at_most,
-            f"{spoilt:,} wrong, {verdicts.rejected:,} rejected, {undecided(verdicts):,} undecided",
+            standing in (Standing.CONSISTENT, Standing.UNVERIFIED),
+            f"{_WORDS.get(standing, standing)}: {found}",
             _mend(newest, verdicts),
             {**_run(newest), "wrong": spoilt, **verdicts.model_dump()},
+            WARN if standing is Standing.UNDECIDED else None,
         )
 
-    description = f"{item_type}: no item is wrong, and no more are rejected than the mapping lets pass."
+    description = f"{item_type}: no item is wrong or undecided, and no more are rejected than the mapping lets pass."
     return Check(name, description, look)
 
 

@@ -11,6 +11,8 @@ from pipelines.mapping.load import load_mapping
 from pipelines.mapping.model import Mapping
 from pipelines.settings import MIGRATIONS, required
 
+_ENDINGS = (".yaml", ".yml")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -29,7 +31,7 @@ class Broken:
 
 
 def find_migrations(folder: Path | None = None) -> list[Found | Broken]:
-    """All `*.yaml` of the folder, by name. Raises UsageError where there is no such folder.
+    """All `*.yaml` and `*.yml` of the folder, by name. Raises UsageError where there is no such folder.
 
     A file that cannot be read, or that names a migration that an earlier file has, or one whose name comes to the same
     in Dagster, is Broken: it must not take the others down.
@@ -38,7 +40,7 @@ def find_migrations(folder: Path | None = None) -> list[Found | Broken]:
     if not folder.is_dir():
         raise UsageError(f"{MIGRATIONS}={folder}: no such folder")
     seen: dict[str, Path] = {}
-    return [_read(path, seen) for path in sorted(folder.glob("*.yaml"))]
+    return [_read(path, seen) for path in sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS)]
 
 
 def _read(path: Path, seen: dict[str, Path]) -> Found | Broken:

@@ -10,7 +10,6 @@ _FIELDS = {
     "force": "force: true",
     "item-type": "item_types",
     "bucket": "buckets",
-    "metrics": "CROSSOVER_METRICS",
 }
 
 

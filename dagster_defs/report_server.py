@@ -2,7 +2,8 @@
 nobody's browser opens `s3://`.
 
 Only `index.html`, `<migration>/reports/**` and `<migration>/assessments/**` are served, and only files of the kinds
-that reports are made of: never a snapshot, a record, a dump or Dagster's own records. Nothing can be changed, and no folder is listed.
+that reports are made of: never a snapshot, a record, a dump or Dagster's own records. Nothing can be changed, and no
+folder is listed.
 """
 
 from __future__ import annotations

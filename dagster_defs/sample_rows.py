@@ -61,7 +61,7 @@ def sample_of_differences(migration: Migration, manifest: DiffManifest) -> Rows:
         verdict: rows.filter(pc.equal(rows["verdict"], verdict)) for verdict in rows["verdict"].unique().to_pylist()
     }
     scan = DifferencesScan(by_verdict, rows.num_rows)
-    samples = samples_of(scan, _plan(migration, manifest.snapshot_id))
+    samples = samples_of(scan, _plan(migration, manifest.snapshot_id), migration.folder.records(manifest.snapshot_id))
     return _table([_difference(sample) for sample in samples[:MOST]])
 
 
@@ -145,7 +145,7 @@ class _Masks:
 
 
 def _difference(sample: Sample) -> dg.TableRecord:
-    """With the first of the paths at which the two sides differ."""
+    """With the first of the paths at which the two sides differ, or why it is a reject."""
     first = sample.paths[0] if sample.paths else None
     return dg.TableRecord(
         {
@@ -157,6 +157,7 @@ def _difference(sample: Sample) -> dg.TableRecord:
             "source": None if first is None else _value(first.source),
             "target": None if first is None else _value(first.target),
             "more_paths": max(0, len(sample.paths) - 1) + sample.more_paths,
+            "reject": sample.reject or None,
         }
     )
 

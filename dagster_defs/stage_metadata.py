@@ -18,7 +18,7 @@ from pipelines.diff.sample import share_of
 from pipelines.dump import dump_tables
 from pipelines.fanout import SparkFanOut
 from pipelines.migration import Migration
-from pipelines.monitoring.options import configured
+from pipelines.monitoring.options import METRICS, configured
 from pipelines.monitoring.sinks import open_sinks
 from pipelines.monitoring.verification import failure_told, verification_metrics
 from pipelines.snapshot import take_snapshot
@@ -96,7 +96,7 @@ def dump_metadata(path: Path, config: DumpConfig, spark: SparkResource) -> Metad
 def diff_metadata(path: Path, config: DiffConfig, spark: SparkResource) -> Metadata:
     opened = Migration.open(path)
     sample = share_of(None if config.sample is None else str(config.sample))
-    with open_sinks(configured(), opened.mapping.migration) as sinks, failure_told(sinks):
+    with open_sinks(configured(), opened.mapping.migration, by=METRICS) as sinks, failure_told(sinks):
         again = Again.where_known(opened, config.judge_at_most)
         manifest = run_diff(opened, SparkFanOut(spark.session()), sample=sample, again=again)
         sinks.emit(verification_metrics(manifest.verdicts.model_dump(), manifest.consistent))

@@ -15,7 +15,7 @@ from pipelines.command import (
     add_sample_argument,
 )
 from pipelines.errors import UsageError
-from pipelines.monitoring.options import add_metrics_argument, metrics_of
+from pipelines.monitoring.options import add_metrics_argument, metrics_of, named_by
 from pipelines.warehouse.place import Place
 
 
@@ -74,7 +74,10 @@ def _verify(arguments: argparse.Namespace) -> CommandResult:
 
     sample = share_of(arguments.sample)
     migration = Migration.open(arguments.mapping)
-    with open_sinks(metrics_of(arguments), migration.mapping.migration) as sinks, failure_told(sinks):
+    with (
+        open_sinks(metrics_of(arguments), migration.mapping.migration, by=named_by(arguments)) as sinks,
+        failure_told(sinks),
+    ):
         url = source_url(migration.mapping)
         with session() as spark:
             result = verify(

@@ -20,6 +20,7 @@ from expectations.unchecked import unchecked_of
 from expectations.words import BREAKS_CONSISTENCY, VERDICTS
 from pipelines.diff.account import DiffSummary
 from pipelines.diff.differences import DIFFERENCES
+from pipelines.diff.standing import Standing, standing_of_run
 from pipelines.errors import StageError
 from pipelines.mapping.compile import compile_mapping
 from pipelines.migration import Migration
@@ -71,13 +72,14 @@ def gather_report(migration: Migration, run_id: str) -> ReportData:
         accounts=accounts_of(records, backfill, dump, diff),
         path_counts=_path_counts(summary),
         other_places=summary.other_attributes,
-        samples=samples_of(scan, plan),
+        samples=samples_of(scan, plan, folder.records(diff.snapshot_id)),
         samples_per_verdict=SAMPLES_PER_VERDICT,
         differences=diff.differences,
         differences_folder=str(folder.diff(run_id) / DIFFERENCES),
         rejects_folder=str(folder.records(diff.snapshot_id) / REJECTS),
         stages=_stages(snapshot, records, backfill, dump, diff),
         judged_again=diff.judged_again,
+        undecided=standing_of_run(diff) is Standing.UNDECIDED,
         repair_command=repair_command(migration, diff),
     )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from expectations.report_data import PathCount, SampleGroup, Term, Unchecked
-from expectations.standing import Standing
 from expectations.trend import Trend
+from pipelines.diff.standing import Standing
 
 _PREDICATES = {
     Standing.INCONSISTENT: ("is not consistent", "are not consistent"),

@@ -16,8 +16,8 @@ from expectations.overview_trend import trend_runs
 from expectations.render_json import JSON, parse_json
 from expectations.report_data import ReportData
 from expectations.runs import Runs, is_migration, newest_runs
-from expectations.standing import Standing, standing_of_run
 from expectations.trend import RUNS, trend_of
+from pipelines.diff.standing import Standing, standing_of_run
 from pipelines.errors import WarehouseError
 from pipelines.warehouse.layout import MigrationFolder
 from pipelines.warehouse.manifest import DiffManifest

@@ -12,10 +12,10 @@ from expectations.links import DATA_DOCS, PAGE, link_to
 from expectations.overview_data import Details, ItemTypeView, RunView
 from expectations.report_data import ReportData, Sample, SampleGroup, Term
 from expectations.runs import Run
-from expectations.standing import standing_of_item_type, wrong
 from expectations.summary import summary_of
 from expectations.words import LET_PASS
 from pipelines.diff.differences import DIFFERENCES
+from pipelines.diff.standing import standing_of_item_type, wrong
 from pipelines.judging.verdict import UNDECIDED, WRONG
 from pipelines.warehouse.layout import MigrationFolder
 from pipelines.warehouse.manifest import DiffManifest, Verdicts
@@ -47,7 +47,7 @@ def _item_type(name: str, verdicts: Verdicts, run: DiffManifest, runs: Sequence[
     spoilt = list(takewhile(lambda run: wrong(run.item_types.get(name, Verdicts())) > 0, reversed(readable)))
     return ItemTypeView(
         item_type=visible(name),
-        standing=standing_of_item_type(verdicts, run.consistent),
+        standing=standing_of_item_type(verdicts, run),
         items=verdicts.total(),
         equal=verdicts.match,
         wrong=_terms(verdicts, WRONG),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from expectations.links import PAGE, link_to
 from expectations.runs import Run
-from expectations.standing import Standing, standing_of_run, undecided, wrong
 from expectations.trend import TrendRun
+from pipelines.diff.standing import Standing, standing_of_run, undecided, wrong
 from pipelines.warehouse.in_parallel import each
 from pipelines.warehouse.layout import MigrationFolder
 from pipelines.warehouse.manifest import DiffManifest

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from expectations.links import DATA_DOCS, FROM_RUN_TO_OVERVIEW
 from expectations.overview_data import Overview
 from expectations.report_data import ReportData
-from expectations.words import KINDS, MODES
+from expectations.words import KINDS, MODES, counted, sentence
 
 
 def render_html(data: ReportData) -> str:
@@ -31,7 +31,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     pages.filters["count"] = lambda number: f"{number:,}"
-    pages.filters["sentence"] = lambda words: words[:1].upper() + words[1:]
+    pages.filters["sentence"] = sentence
+    pages.filters["counted"] = counted
     pages.filters["moment"] = lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     pages.filters["minute"] = lambda moment: f"{moment:%Y-%m-%d %H:%M} UTC"
     return pages

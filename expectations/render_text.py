@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from expectations.report_data import Account, PathDifference, ReportData, Sample, ShownValue
-from expectations.words import KINDS
+from expectations.words import KINDS, counted
 
 
 def render_text(data: ReportData) -> str:
@@ -28,7 +28,7 @@ def _head(data: ReportData) -> str:
     return "\n".join(
         [
             f"{data.migration}, run {data.run_id}",
-            f"{'CONSISTENT' if data.consistent else 'NOT CONSISTENT'}. {data.summary}",
+            f"{data.standing.upper()}. {data.summary}",
             *(f"  - {reason}" for reason in data.reasons),
             " → ".join(f"{term.count:,} {term.name}" for term in data.flow),
             *([f"repair: {data.repair_command}"] if data.repair_command else []),
@@ -60,7 +60,7 @@ def _path_counts(data: ReportData) -> list[str]:
         [f"{one.places:,}", one.item_type or "(none)", KINDS[one.kind] + ", accepted" * one.accepted, one.path]
         for one in data.path_counts
     ]
-    return [*_table(rows), *([f"and {data.other_places:,} places more"] if data.other_places else [])]
+    return [*_table(rows), *([f"and {counted(data.other_places, 'place')} more"] if data.other_places else [])]
 
 
 def _samples(data: ReportData) -> list[str]:
@@ -71,8 +71,9 @@ def _samples(data: ReportData) -> list[str]:
 def _sample(sample: Sample) -> list[str]:
     source = f" from {sample.source_key}" if sample.source_key else ""
     paths = [f"  {_path(path)}" for path in sample.paths]
-    more = [f"  and {sample.more_paths:,} more attributes"] if sample.more_paths else []
-    return [f"{sample.verdict} {sample.item_type or sample.table} {sample.key}{source}", *paths, *more]
+    more = [f"  and {counted(sample.more_paths, 'more attribute')}"] if sample.more_paths else []
+    why = f": {sample.reject}" if sample.reject else ""
+    return [f"{sample.verdict} {sample.item_type or sample.table} {sample.key}{source}{why}", *paths, *more]
 
 
 def _path(path: PathDifference) -> str:

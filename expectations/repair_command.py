@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from expectations.display import visible
-from expectations.standing import wrong
+from pipelines.diff.standing import wrong
 from pipelines.migration import Migration
 from pipelines.warehouse.manifest import DiffManifest
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
+from pipelines.diff.standing import Standing
+
 
 @dataclass(frozen=True)
 class StageRun:
@@ -121,7 +123,10 @@ class PathDifference:
 
 @dataclass(frozen=True)
 class Sample:
-    """One item that is not a match. Sizes are in bytes; versions and sizes are None on a side that has no item."""
+    """One item that is not a match. Sizes are in bytes; versions and sizes are None on a side that has no item.
+
+    `reject`: why it is one, `number_out_of_range at lines.price`; "" of other verdicts.
+    """
 
     item_type: str
     table: str
@@ -135,6 +140,7 @@ class Sample:
     target_size: int | None
     paths: tuple[PathDifference, ...]
     more_paths: int
+    reject: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,13 @@ class ReportData:
     stages: tuple[StageRun, ...]
     repair_command: str = ""
     judged_again: int = 0  # differences of which both sides were read again
+    undecided: bool = False  # nothing is wrong, and yet it is not consistent; not told by reports of before
+
+    @property
+    def standing(self) -> Standing:
+        if self.consistent:
+            return Standing.CONSISTENT
+        return Standing.UNDECIDED if self.undecided else Standing.INCONSISTENT
 
     @property
     def items(self) -> int:

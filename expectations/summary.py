@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from expectations.standing import wrong
+from pipelines.diff.standing import beyond_thresholds, wrong
 from pipelines.warehouse.manifest import DiffManifest
 
 
@@ -15,4 +15,6 @@ def summary_of(run: DiffManifest) -> str:
         )
     if wrong(run.verdicts):
         return f"{wrong(run.verdicts):,} of {run.union:,} items are not as they should be."
+    if beyond := beyond_thresholds(run):
+        return f"No wrong item was found, but more than the mapping lets pass: {'; '.join(beyond.values())}."
     return "No wrong item was found, and yet this cannot be called consistent."

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from expectations.standing import Standing
+from expectations.words import counted
+from pipelines.diff.standing import Standing
 
 RUNS = 30
 SLOT = 12
@@ -67,7 +68,12 @@ class Trend:
         """What the drawing shows, for those who do not see it."""
         counts = Counter(run.standing for run in self.runs)
         told = ", ".join(f"{counts[standing]} {standing}" for standing in Standing if standing in counts)
-        return f"The last {len(self.runs)} runs: {told}; at most {self.most_wrong:,} wrong items."
+        return f"{self.extent}: {told}; at most {counted(self.most_wrong, 'wrong item')}."
+
+    @property
+    def extent(self) -> str:
+        """What the drawing shows, as its heading."""
+        return "The last run" if len(self.runs) == 1 else f"The last {len(self.runs)} runs"
 
 
 def trend_of(runs: Sequence[TrendRun]) -> Trend:

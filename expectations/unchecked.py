@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from expectations.display import visible
 from expectations.report_data import Unchecked
+from expectations.words import counted
 from pipelines.mapping.plan import AttributeNames, MigrationPlan
 from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
 
@@ -41,7 +42,7 @@ def _coverage(diff: DiffManifest) -> Iterator[Unchecked]:
 def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) -> Iterator[Unchecked]:
     if diff.not_judged_again:
         yield Unchecked(
-            f"{_many(diff.not_judged_again, 'difference')} not judged again",
+            f"{counted(diff.not_judged_again, 'difference')} not judged again",
             f"What is said of them is the snapshot's word alone: {visible(diff.not_judged_because)}.",
         )
     if diff.mode != "ledger" and not diff.judged_again:
@@ -60,7 +61,7 @@ def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) ->
     undecided = diff.verdicts.pending + diff.verdicts.in_flight
     if undecided:
         yield Unchecked(
-            f"{_many(undecided, 'key')} under way",
+            f"{counted(undecided, 'key')} under way",
             "Not delivered when they were read, or written in between. Let the relay catch up, and verify again.",
         )
 
@@ -69,7 +70,7 @@ def _rejects(records: RecordsManifest) -> Iterator[Unchecked]:
     for name, counts in records.item_types.items():
         if counts.rejects:
             yield Unchecked(
-                f"{_many(counts.rejects, 'rejected row')} of {visible(name)}",
+                f"{counted(counts.rejects, 'rejected row')} of {visible(name)}",
                 "They cannot become items exactly: not written, and not compared.",
             )
 
@@ -78,7 +79,7 @@ def _filtered_rows(records: RecordsManifest) -> Iterator[Unchecked]:
     for name, counts in records.item_types.items():
         if counts.filtered:
             yield Unchecked(
-                f"{_many(counts.filtered, 'filtered row')} of {visible(name)}",
+                f"{counted(counts.filtered, 'filtered row')} of {visible(name)}",
                 "The mapping's where condition leaves them out.",
             )
 
@@ -93,7 +94,7 @@ def _embedded_rows(records: RecordsManifest) -> Iterator[Unchecked]:
                 (embed.orphans, "orphan row", "No migrated row takes them in."),
             ):
                 if count:
-                    yield Unchecked(f"{_many(count, noun)} of {place}", why)
+                    yield Unchecked(f"{counted(count, noun)} of {place}", why)
 
 
 def _unread_columns(snapshot: SnapshotManifest) -> Iterator[Unchecked]:
@@ -102,7 +103,7 @@ def _unread_columns(snapshot: SnapshotManifest) -> Iterator[Unchecked]:
         unread = [column.name for column in table.columns if column.name not in read]
         if unread:
             yield Unchecked(
-                f"{_many(len(unread), 'column')} of {visible(table.ref.table)}",
+                f"{counted(len(unread), 'column')} of {visible(table.ref.table)}",
                 f"The mapping does not use {visible(', '.join(unread))}; never read.",
             )
 
@@ -112,16 +113,16 @@ def _equivalences(plan: MigrationPlan) -> Iterator[Unchecked]:
     for item in plan.items:
         rules, name = item.compare, visible(item.name)
         if rules.ignore:
-            what = f"{_many(len(rules.ignore), 'ignored attribute')} of {name}"
+            what = f"{counted(len(rules.ignore), 'ignored attribute')} of {name}"
             yield Unchecked(what, f"The mapping's compare leaves out {_paths(rules.ignore)}, and all below.")
         if rules.unordered:
-            what = f"The order of {_many(len(rules.unordered), 'list')} of {name}"
+            what = f"The order of {counted(len(rules.unordered), 'list')} of {name}"
             yield Unchecked(what, f"By the mapping's compare any order will do: {_paths(rules.unordered)}.")
         if rules.null_is_absent:
-            what = f"NULL or absent: {_many(len(rules.null_is_absent), 'attribute')} of {name}"
+            what = f"NULL or absent: {counted(len(rules.null_is_absent), 'attribute')} of {name}"
             yield Unchecked(what, f"By the mapping's compare they are the same: {_paths(rules.null_is_absent)}.")
         if rules.tolerance:
-            what = f"Small differences of {_many(len(rules.tolerance), 'number')} of {name}"
+            what = f"Small differences of {counted(len(rules.tolerance), 'number')} of {name}"
             limits = ", ".join(f"{_paths([names])} by {limit}" for names, limit in sorted(rules.tolerance.items()))
             yield Unchecked(what, f"The mapping's compare lets them differ: {limits}.")
 
@@ -132,7 +133,7 @@ def _paths(names: Iterable[AttributeNames]) -> str:
 
 def _tombstones(dump: DumpManifest) -> Iterator[Unchecked]:
     if dump.tombstones:
-        yield Unchecked(_many(dump.tombstones, "tombstone"), "Deleted items of the migration, taken as absent.")
+        yield Unchecked(counted(dump.tombstones, "tombstone"), "Deleted items of the migration, taken as absent.")
 
 
 def _masked(plan: MigrationPlan) -> Iterator[Unchecked]:
@@ -142,7 +143,3 @@ def _masked(plan: MigrationPlan) -> Iterator[Unchecked]:
             "Masked values",
             f"Compared in full, shown here as •••: {visible(', '.join(paths))}.",
         )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,4 +1,4 @@
-"""The verdicts in a reader's words, in the order in which reports show them."""
+"""The verdicts in a reader's words, in the order in which reports show them; and how words are put."""
 
 from __future__ import annotations
 
@@ -38,3 +38,13 @@ KINDS: dict[str, str] = {
     "type": "other type",
     "absent": "on one side only",
 }
+
+
+def sentence(words: str) -> str:
+    """Begun as a sentence is; names in it keep their capitals."""
+    return words[:1].upper() + words[1:]
+
+
+def counted(count: int, one: str) -> str:
+    """`1 run`, `1,200 runs`."""
+    return f"{count:,} {one if count == 1 else f'{one}s'}"

@@ -82,19 +82,21 @@ def _lines(one: Permissions, *, bare: bool) -> Iterator[str]:
     if not bare:
         yield f"-- {one.purpose}: {one.purpose.serves}"
     if one.grants is not None:
-        yield from _script(one.role, one.grants)
+        yield from script(one.role, one.grants)
     if one.statements or (bare and one.statements is not None):
         yield from json.dumps(_policy(one), indent=2).splitlines()
     if not bare:
         yield ""
 
 
-def _script(role: str, grants: Sequence[Statement]) -> Iterator[str]:
+def script(role: str, grants: Sequence[Statement]) -> Iterator[str]:
     if any(one.sql for one in grants):
         yield f'-- the role, where there is none yet: CREATE ROLE "{role}" LOGIN; then \\password "{role}"'
+    said = ""
     for one in grants:
-        if one.why:
+        if one.why and one.why != said:
             yield f"-- {one.why}"
+        said = one.why
         if one.sql:
             yield f"{one.sql};"
 

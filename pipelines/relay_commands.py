@@ -86,13 +86,13 @@ def _relay(arguments: argparse.Namespace) -> CommandResult:
 
 
 def _serve(migration: Migration, url: str, arguments: argparse.Namespace) -> CommandResult:
-    from pipelines.monitoring.options import metrics_of
+    from pipelines.monitoring.options import metrics_of, named_by
     from pipelines.monitoring.relay import relay_metrics
     from pipelines.monitoring.sinks import open_sinks
     from pipelines.relay.serve import Options, serve, stopped_by_signals
 
     options, name = Options(arguments.lease_seconds, arguments.idle_seconds), migration.mapping.migration
-    with open_sinks(metrics_of(arguments), name) as sinks, stopped_by_signals() as stop:
+    with open_sinks(metrics_of(arguments), name, by=named_by(arguments)) as sinks, stopped_by_signals() as stop:
 
         def report(report: Report) -> None:
             _say(report)
@@ -122,7 +122,7 @@ def _say(report: Report) -> None:
 def _drain(migration: Migration, url: str, arguments: argparse.Namespace) -> CommandResult:
     from pipelines.deliver.drain import Drain
     from pipelines.deliver.opened import opened_deliverer, opened_ledger
-    from pipelines.monitoring.options import metrics_of
+    from pipelines.monitoring.options import metrics_of, named_by
     from pipelines.monitoring.relay import relay_metrics
     from pipelines.monitoring.sinks import open_sinks
     from pipelines.progress import Progress
@@ -130,7 +130,7 @@ def _drain(migration: Migration, url: str, arguments: argparse.Namespace) -> Com
     from pipelines.source.ledger.undelivered import backlog
 
     with (
-        open_sinks(metrics_of(arguments), migration.mapping.migration) as sinks,
+        open_sinks(metrics_of(arguments), migration.mapping.migration, by=named_by(arguments)) as sinks,
         opened_ledger(migration, url) as ledger,
         opened_deliverer(migration, ledger, arguments.lease_seconds) as deliverer,
     ):

@@ -38,7 +38,7 @@ def _check(arguments: argparse.Namespace) -> CommandResult:
     names = [item.name for item in plan.items]
     return CommandResult(
         {"migration": plan.name, "mapping_hash": plan.mapping_hash, "item_types": list(names)},
-        [f"{arguments.mapping}: good; {len(names)} item types ({', '.join(names)})"],
+        [f"{arguments.mapping}: good; {len(names)} item type{'s' * (len(names) != 1)} ({', '.join(names)})"],
     )
 
 
@@ -85,6 +85,7 @@ def _diff(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.diff import run_diff
     from pipelines.diff.again import Again
     from pipelines.diff.sample import share_of
+    from pipelines.diff.standing import standing_of_run
     from pipelines.fanout import spark_fan_out
     from pipelines.migration import Migration
 
@@ -110,7 +111,7 @@ def _diff(arguments: argparse.Namespace) -> CommandResult:
             "not_judged_again": manifest.not_judged_again,
         },
         [
-            f"diff {manifest.id}: {'consistent' if manifest.consistent else 'NOT consistent'}",
+            f"diff {manifest.id}: {standing_of_run(manifest)}",
             *([f"  coverage: {manifest.coverage:.1%} of the keys"] if manifest.coverage < 1 else []),
             *(f"  {name}: {count:,}" for name, count in counts.items() if count),
             *(f"  because: {reason}" for reason in manifest.reasons),

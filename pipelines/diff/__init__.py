@@ -10,7 +10,7 @@
 
 `kernel` joins the `sides` of one bucket by `queries`, `verdict` judges a key, `paths` compares two items, `sensitive`
 masks, `bucket` does one bucket's work; `suspects`, `judged_bucket` and `again` judge its differences by reading again
-(pipelines.judging); `plan` says what is compared, `run` is the stage.
+(pipelines.judging); `plan` says what is compared, `standing` what it comes to, `run` is the stage.
 """
 
 from pipelines.diff.run import run_diff

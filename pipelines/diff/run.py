@@ -16,7 +16,7 @@ from pipelines.diff.plan import DiffPlan, begin, unfinished
 from pipelines.diff.sample import counts_within, sampled_buckets, too_few
 from pipelines.diff.sensitive import Sensitive
 from pipelines.diff.sides import KnownRows, SideCounts
-from pipelines.diff.verdict import reasons_against
+from pipelines.diff.standing import reasons_against
 from pipelines.errors import AccountsError, StageError
 from pipelines.fanout import FanOut, slots
 from pipelines.mapping.compile import compile_mapping
@@ -213,6 +213,8 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
         judged_again=sum(one.judged_again for one in accounts),
         not_judged_again=left,
         not_judged_because=judged.because if left else "",
+        rejected_at_most=checks.thresholds.rejected,
+        accepted_at_most=checks.thresholds.accepted,
         consistent=not reasons,
         reasons=reasons,
     )

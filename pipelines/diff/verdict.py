@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipelines.judging.verdict import UNDECIDED, WRONG, Verdict
+from pipelines.judging.verdict import Verdict
 from pipelines.warehouse.manifest import Verdicts
 
 
@@ -127,19 +127,3 @@ def _at_rest(source: SourceSide | None, target: TargetSide | None, equivalent: b
 
 def plus(one: Verdicts, other: Verdicts) -> Verdicts:
     return Verdicts(**{name: getattr(one, name) + getattr(other, name) for name in Verdicts.model_fields})
-
-
-def reasons_against(
-    verdicts: Verdicts, rejected_at_most: int, accepted_at_most: int | None = None, pending_passes: bool = False
-) -> tuple[str, ...]:
-    """Why the stores cannot be called consistent, in words; empty where they can. `pending_passes`: what is pending is
-    known to be delivered soon."""
-    kinds = [kind for kind in (*WRONG, *UNDECIDED) if not (pending_passes and kind is Verdict.PENDING)]
-    reasons = [f"{getattr(verdicts, kind):,} {kind}" for kind in kinds if getattr(verdicts, kind)]
-    if verdicts.rejected > rejected_at_most:
-        reasons.append(f"{verdicts.rejected:,} rejected, {rejected_at_most:,} allowed")
-    if accepted_at_most is not None and verdicts.accepted > accepted_at_most:
-        reasons.append(f"{verdicts.accepted:,} accepted, {accepted_at_most:,} allowed")
-    if verdicts.total() == verdicts.rejected:
-        reasons.append("nothing was compared")
-    return tuple(reasons)

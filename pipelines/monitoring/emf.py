@@ -27,7 +27,7 @@ class EmfSink:
             try:
                 path.open("a").close()
             except OSError as error:
-                raise UsageError(f"--metrics emf:{path}: cannot be written ({error.strerror})") from None
+                raise UsageError(f"cannot be written ({error.strerror})") from None
 
     def emit(self, metrics: Sequence[Metric], at: float) -> None:
         text = "".join(f"{line}\n" for line in emf_lines(metrics, self._migration, at))

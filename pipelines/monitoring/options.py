@@ -27,10 +27,15 @@ def metrics_of(arguments: argparse.Namespace, environment: Mapping[str, str] = o
     """For `open_sinks`. Raises UsageError for `emf` where `--json` has stdout for itself."""
     given = tuple(arguments.metrics) or configured(environment)
     if "emf" in given and arguments.json:
-        raise UsageError("--metrics emf prints on stdout, and so does --json; give emf:FILE")
+        raise UsageError(f"{named_by(arguments)} emf prints on stdout, and so does --json; give emf:FILE")
     return given
 
 
 def configured(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Those of CROSSOVER_METRICS."""
     return tuple(filter(None, (one.strip() for one in (optional(METRICS, environment) or "").split(","))))
+
+
+def named_by(arguments: argparse.Namespace) -> str:
+    """What has named the sinks, for the errors of `open_sinks`."""
+    return "--metrics" if arguments.metrics else METRICS

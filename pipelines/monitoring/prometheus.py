@@ -116,7 +116,7 @@ class ServedSink(_Registered):
         try:
             self._server, self._thread = start_http_server(port, HOST, self.registry)
         except OSError as error:
-            raise UsageError(f"--metrics prometheus:{port}: cannot be served ({error.strerror})") from None
+            raise UsageError(f"cannot be served ({error.strerror})") from None
         self.port = self._server.server_port
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class FileSink(_Registered):
     def __init__(self, migration: str, path: Path) -> None:
         super().__init__(migration)
         if not path.parent.is_dir():
-            raise UsageError(f"--metrics prometheus-file:{path}: there is no folder {path.parent}")
+            raise UsageError(f"there is no folder {path.parent}")
         self._path = path
 
     def emit(self, metrics: Sequence[Metric], at: float, /) -> None:

@@ -125,19 +125,23 @@ class Background:
         self._sink.close()
 
 
-def open_sinks(specifications: Sequence[str], migration: str, clock: Callable[[], float] = time.time) -> Sinks:
-    """As the list at this module's head. Raises UsageError, naming the one that is wrong, or that cannot be opened."""
+def open_sinks(
+    specifications: Sequence[str], migration: str, clock: Callable[[], float] = time.time, by: str = "--metrics"
+) -> Sinks:
+    """As the list at this module's head. `by`: what has named them. Raises UsageError, naming that, and the one that
+    is wrong, or that cannot be opened."""
     opened: list[Guarded | Background] = []
-    try:
-        opened.extend(_opened(one, migration) for one in dict.fromkeys(specifications))
-    except UsageError:
-        Sinks(opened).close()
-        raise
+    for one in dict.fromkeys(specifications):
+        try:
+            opened.append(_opened(one, migration))
+        except UsageError as error:
+            Sinks(opened).close()
+            raise UsageError(f"{by} {one}: {error}") from None
     return Sinks(opened, clock)
 
 
 def _opened(specification: str, migration: str) -> Guarded | Background:
-    """What a sink needs is imported only where it is asked for."""
+    """What a sink needs is imported only where it is asked for. Raises UsageError, which does not name it."""
     kind, colon, rest = specification.partition(":")
     match kind, colon, rest:
         case "emf", _, path if path or not colon:
@@ -157,7 +161,4 @@ def _opened(specification: str, migration: str) -> Guarded | Background:
             from pipelines.monitoring.prometheus import FileSink
 
             return Guarded(specification, FileSink(migration, Path(path)))
-    raise UsageError(
-        f"--metrics {specification}: no such sink; give emf, emf:FILE, cloudwatch, prometheus:PORT or "
-        "prometheus-file:PATH"
-    )
+    raise UsageError("no such sink; give emf, emf:FILE, cloudwatch, prometheus:PORT or prometheus-file:PATH")

@@ -195,5 +195,7 @@ class DiffManifest(Manifest):
     judged_again: int = 0
     not_judged_again: int = 0
     not_judged_because: str = ""
+    rejected_at_most: int = 0  # as the mapping said then; so, too, the next
+    accepted_at_most: int | None = None  # any number
     consistent: bool
     reasons: tuple[str, ...]  # why it is not consistent; empty where it is

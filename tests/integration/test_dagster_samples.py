@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from dagster_defs.sample_rows import Rows, sample_of_differences, sample_of_dump, sample_of_records
 from pipelines.diff.differences import DifferenceWriter, differences_file
+from pipelines.items.record import REJECT_SCHEMA
 from pipelines.items.source_type import Kind
 from pipelines.migration import Migration
+from pipelines.warehouse.dataset import write_table
 from pipelines.warehouse.layout import read_manifest, write_manifest
 from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, Verdicts
 from tests.finished_stages import Row, finish_dump, finish_records, finish_snapshot, open_migration, table
@@ -114,9 +117,16 @@ def test_differences_with_the_first_of_their_paths(migration: Migration) -> None
     }
     of = dict.fromkeys(("source_version", "target_version", "source_size", "target_size"), 1)
     with DifferenceWriter(differences_file(migration.folder.diff("r1"), 0)) as writer:
-        for row, verdict, paths in ((person(1), "mismatch", [path, path]), (account(None), "unmapped", [])):
+        for row, verdict, paths in (
+            (person(1), "mismatch", [path, path]),
+            (account(None), "unmapped", []),
+            (person(2), "rejected", []),
+        ):
             names = {"item_type": row.item_type, "table": row.table, "key": row.key, "source_key": row.source_key}
             writer.write_row({**names, "verdict": verdict, **of, "paths": paths, "more_paths": 0})
+    names = {"item_type": row.item_type, "table": row.table, "key": row.key, "source_key": row.source_key}
+    why = pa.Table.from_pylist([{**names, "reason": "item_too_large", "attribute": "note"}], REJECT_SCHEMA)
+    write_table(why, migration.folder.records("s1") / "rejects" / "0.parquet")
     manifest = DiffManifest(
         migration="people",
         mapping_hash=migration.mapping_hash,
@@ -138,8 +148,9 @@ def test_differences_with_the_first_of_their_paths(migration: Migration) -> None
         reasons=(),
     )
     write_manifest(migration.folder.diff("r1"), manifest)
-    mismatch, unmapped = rows(sample_of_differences(migration, manifest))
+    mismatch, unmapped, rejected = rows(sample_of_differences(migration, manifest))
     assert (mismatch["key"], mismatch["path"], mismatch["more_paths"]) == ('pk="P1"', "note", 1)
+    assert (mismatch["reject"], rejected["reject"]) == (None, "item_too_large at note")
     assert (mismatch["source"], mismatch["target"]) == ('"a"', "(absent)")
     assert (unmapped["key"], unmapped["path"], unmapped["more_paths"]) == ("•••", None, 0)
     assert sample_of_differences(migration, manifest.model_copy(update={"differences": 0})) == {}

@@ -167,6 +167,7 @@ def test_rejects_within_their_threshold_are_consistent(migration: Migration) -> 
     manifest = compare(migration, [order(1), rejected(2, None)], [on_target(order(1))])
     assert manifest.consistent
     assert manifest.verdicts.rejected == 1
+    assert (manifest.rejected_at_most, manifest.accepted_at_most) == (1, None)
 
 
 def test_nothing_compared_is_not_consistent(migration: Migration) -> None:

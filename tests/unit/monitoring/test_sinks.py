@@ -110,6 +110,14 @@ def test_what_is_wrong_is_named_as_it_was_given(wrong: str, given: list[str]) ->
         open_sinks([wrong], "shop", by=by)
 
 
+def test_what_a_sink_lacks_is_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/no/such/file")
+    with pytest.raises(UsageError, match=r"^CROSSOVER_METRICS cloudwatch: AWS_REGION is not set"):
+        open_sinks(["cloudwatch"], "shop", by="CROSSOVER_METRICS")
+
+
 @pytest.mark.parametrize(("given", "by"), [(["--metrics", "emf"], "--metrics"), ([], "CROSSOVER_METRICS")])
 def test_stdout_is_json_s_alone(given: list[str], by: str) -> None:
     with pytest.raises(UsageError, match=f"^{by} emf prints on stdout, and so does --json; give emf:FILE"):
