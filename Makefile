@@ -53,8 +53,8 @@ test-fast: lint  ## what needs no Spark session and no process of its own; under
 
 torture: environments  ## the model at larger bounds, 100,000 transactions, 200 disturbed backfills; takes hours
 	CROSSOVER_TORTURE=1 CROSSOVER_KILLS=5 $(BIN)/python -m pytest tests/model tests/e2e/test_demo.py \
-		tests/e2e/test_interrupted.py tests/e2e/test_killed_stages.py tests/integration/test_shop_end_to_end.py \
-		tests/integration/test_denormalise.py tests/integration/test_backfill_import.py \
+		tests/e2e/test_interrupted.py tests/e2e/test_killed_stages.py tests/e2e/test_ui_killed.py \
+		tests/integration/test_shop_end_to_end.py tests/integration/test_denormalise.py tests/integration/test_backfill_import.py \
 		tests/integration/test_drains_killed.py tests/integration/test_everything_on.py \
 		tests/integration/test_what_a_green_check_proves.py \
 		tests/integration/test_protocol_failures.py \

@@ -6,7 +6,6 @@ Pure data. `pipelines.source.introspect` fills it from PostgreSQL's catalogue; e
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
@@ -57,8 +56,6 @@ class Catalog(_Frozen):
     tables: tuple[Table, ...]
 
     def table(self, ref: TableRef) -> Table | None:
-        return self._by_name.get((ref.schema_name, ref.table))
-
-    @cached_property
-    def _by_name(self) -> dict[tuple[str, str], Table]:
-        return {(table.ref.schema_name, table.ref.table): table for table in self.tables}
+        # by the names: a model's own comparison is slow, and some schemas have hundreds of tables
+        found = (one for one in self.tables if one.ref.table == ref.table and one.ref.schema_name == ref.schema_name)
+        return next(found, None)

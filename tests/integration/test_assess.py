@@ -32,8 +32,10 @@ def run(url: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
-def assessed(url: str, folder: Path, queries: Path | None = None, schema: str = "public") -> Assessment:
-    return assess(url, [schema], Place.of(folder), queries)
+def assessed(
+    url: str, folder: Path, queries: Path | None = None, schema: str = "public", *, sampled: bool = False
+) -> Assessment:
+    return assess(url, [schema], Place.of(folder), queries, sampled=sampled)
 
 
 def table(found: Assessment, name: str) -> TableEvidence:
@@ -135,7 +137,8 @@ def test_statements_of_others_are_counted_as_hidden(statistics_server: str, tmp_
     run(url, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements", "SELECT * FROM film WHERE film_id = 1")
     role = "assess_reader"
     run(url, f"CREATE ROLE {role} LOGIN PASSWORD 'x'", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
-    found = assessed(url.replace("crossover:", f"{role}:x@", 1).replace(f"{password(url)}@", "", 1), tmp_path)
+    as_role = url.replace("crossover:", f"{role}:x@", 1).replace(f"{password(url)}@", "", 1)
+    found = assessed(as_role, tmp_path, sampled=True)
     assert "hidden: GRANT pg_read_all_stats" in found.evidence.statements.notes[0]
     assert table(found, "film").rows == 2000
 
@@ -211,7 +214,7 @@ def test_odd_schemas(database_url: str, tmp_path: Path) -> None:
         "SELECT * FROM nothing;\nSELECT * FROM lowest WHERE id = 1;\nSELECT * FROM v;\n",
         encoding="utf-8",
     )
-    found = assessed(database_url, tmp_path / "out", queries, "odd.schema")
+    found = assessed(database_url, tmp_path / "out", queries, "odd.schema", sampled=True)
     by_table = {one.table: one.pattern for one in found.patterns.patterns}
     assert by_table == {
         "ch.ild": PatternClass.POINT_READ,

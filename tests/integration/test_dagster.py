@@ -29,6 +29,7 @@ pytestmark = [
 MAPPING = NOTES + 'checks: {schedule: "0 2 * * *", time_zone: Europe/Zurich}\n'
 
 GRAPH = """\
+notes/assessment [notes] html+postgres <- nothing
 notes/backfill [notes] dynamodb+spark <- notes/records
 notes/capture [notes] postgres <- nothing
 notes/diff [notes] parquet+spark <- notes/dump, notes/records

@@ -65,7 +65,7 @@ def rental(
         execute(url, *texts(SCHEMA, design_cases.AWKWARD), "ANALYZE")
         environment.setenv("CROSSOVER_SOURCE_URL", url)
         folder = tmp_path_factory.mktemp("rental")
-        found = assess(url, ["public"], Place.of(folder), WORKLOAD)
+        found = assess(url, ["public"], Place.of(folder), WORKLOAD, sampled=False)
         execute(url, *texts(design_cases.LESS))
         yield migrated(url, found, WORKLOAD, folder, spark)
 
@@ -79,7 +79,7 @@ def shop(
         execute(url, "ANALYZE")
         environment.setenv("CROSSOVER_SOURCE_URL", url)
         folder = tmp_path_factory.mktemp("shop")
-        found = assess(url, ["public"], Place.of(folder), SHOP_WORKLOAD)
+        found = assess(url, ["public"], Place.of(folder), SHOP_WORKLOAD, sampled=False)
         yield migrated(url, found, SHOP_WORKLOAD, folder, spark)
 
 
