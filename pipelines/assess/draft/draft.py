@@ -51,15 +51,30 @@ class _Work:
 def draft(evidence: Evidence, patterns: Patterns, schema: Schema, migration: str) -> Draft:
     """`migration`: its name."""
     load = load_of(patterns.patterns)
-    embedded = embedding(load, schema)
-    work = _work(evidence, schema, load, embedded, migration)
+    at_home: frozenset[str] = frozenset()
+    while True:
+        embedded = embedding(load, schema, at_home)
+        found, items = _compiled(evidence, _work(evidence, schema, load, embedded, migration))
+        homeless = {child for child, parent in embedded.whole.items() if not _is_held(child, parent, items)}
+        if not homeless:
+            return found
+        at_home |= homeless  # the parent, or its list of them, could not be said, or lives in another itself
+
+
+def _is_held(child: str, parent: str, items: Iterable[DraftItem]) -> bool:
+    nodes = [node for item in items if item.facts.name == parent for node in item.nodes]
+    return any(node.facts.name == child and node.columns is None for node in nodes)
+
+
+def _compiled(evidence: Evidence, work: _Work) -> tuple[Draft, list[DraftItem]]:
+    """With what the compiler refuses left out."""
     head = [
         f"A draft by `crossover assess` for {evidence.source}. It is made anew by every run: copy it before you edit.",
         "Each comment names a rule of docs/assess.md and says why.",
     ]
     for _ in range(_ROUNDS):
         if not work.shape.items:
-            return Draft("", None, tuple(work.choices), tuple(work.warnings))
+            return Draft("", None, tuple(work.choices), tuple(work.warnings)), []
         text = mapping_text(work.shape, work.choices, head)
         try:
             mapping = parse_mapping(text, FILE)
@@ -67,7 +82,7 @@ def draft(evidence: Evidence, patterns: Patterns, schema: Schema, migration: str
         except MappingError as error:
             _leave_out(work, error)
             continue
-        return Draft(text, mapping, tuple(work.choices), tuple(work.warnings))
+        return Draft(text, mapping, tuple(work.choices), tuple(work.warnings)), work.shape.items
     raise AssertionError("each round leaves something out")
 
 

@@ -45,7 +45,8 @@ class Embedding:
         return {joins[-1].table for found in self.apart.values() for joins in found}
 
 
-def embedding(load: Load, schema: Schema) -> Embedding:
+def embedding(load: Load, schema: Schema, at_home: frozenset[str] = frozenset()) -> Embedding:
+    """`at_home`: tables that need an item type of their own."""
     found = Embedding()
     for table, wanted in load.held.items():
         kept: dict[tuple[Join, ...], Held] = {}
@@ -58,7 +59,7 @@ def embedding(load: Load, schema: Schema) -> Embedding:
                 _keep_way(one.joins, kept)
             found.choices.append(_choice(one, why))
         found.nodes[table] = _tree(schema.named(table), kept, schema)
-    _take_in(found, load, schema)
+    _take_in(found, load, schema, at_home)
     return found
 
 
@@ -148,9 +149,9 @@ def _name(join: Join, facts: Facts) -> str:
     return plain(facts.ref.table)
 
 
-def _take_in(found: Embedding, load: Load, schema: Schema) -> None:
+def _take_in(found: Embedding, load: Load, schema: Schema, at_home: frozenset[str]) -> None:
     """Children that are only ever asked for by their parent live in it alone."""
-    apart = found.apart_tables() | {join.table for join, _ in load.follows}
+    apart = found.apart_tables() | {join.table for join, _ in load.follows} | at_home
     for table, nodes in found.nodes.items():
         for node in nodes:
             name = node.facts.name

@@ -159,6 +159,43 @@ def test_children_that_are_only_asked_for_by_their_parent_live_in_it() -> None:
     assert "lines" in (alone.mapping.items if alone.mapping is not None else ())
 
 
+def test_nobody_loses_its_home() -> None:
+    """A table that lives in its parent stays somewhere, whatever becomes of the parent."""
+    citext = SourceType(name="citext", kind=Kind.TEXT, exact=False)  # which no embed can be joined on
+    texts = {"id": citext, "order_id": citext}
+    orders = Known("orders", "id status", "id", types=texts)
+    lines = Known(**(vars(LINES) | {"rows": 2_000_000, "types": texts, "distinct": {"order_id": 1e6}}))
+    read = "SELECT o.status, l.* FROM orders o JOIN lines l ON l.order_id = o.id WHERE o.id = 'x'"
+    refused = drafted(read, evidence=evidence_of(orders, lines))
+    assert refused.mapping is not None
+    assert set(refused.mapping.items) == {"orders", "lines"}
+
+    unsayable = Known("orders", "i{d} status", "i{d}", rows=5_000_000)
+    found = drafted(read.replace("o.id", 'o."i{d}"'), evidence=evidence_of(unsayable, LINES))
+    assert found.mapping is not None
+    assert set(found.mapping.items) == {"lines"}
+
+    parts = Known(
+        "parts",
+        "order_id line_no part_no",
+        "order_id line_no part_no",
+        rows=20_000_000,
+        distinct={"order_id": 5e6, "line_no": 20},
+        common={"order_id": 1e-6, "line_no": 1e-6},
+        parents={"order_id line_no": "lines"},
+        types=ALL_NUMBERS,
+    )
+    down = "SELECT l.*, p.* FROM lines l JOIN parts p USING (order_id, line_no) WHERE l.order_id = 1 AND l.line_no = 2"
+    chain = drafted(
+        down,
+        "SELECT o.*, l.* FROM orders o JOIN lines l ON l.order_id = o.id WHERE o.id = 1",
+        evidence=evidence_of(CUSTOMERS, ORDERS, LINES, parts),
+    )
+    assert chain.mapping is not None
+    assert set(chain.mapping.items) == {"customers", "orders", "parts"}
+    assert [one.about for one in chain.choices if one.rule == "in its parent"] == ["lines"]
+
+
 def test_a_list_that_may_grow_long_is_no_home_for_its_rows() -> None:
     """However small they are."""
     read = "SELECT o.status, l.quantity FROM orders o JOIN lines l ON l.order_id = o.id WHERE o.id = 1"
@@ -284,8 +321,9 @@ def test_every_draft_compiles(data: st.DataObject) -> None:
     if found.mapping is not None:
         compile_mapping(found.mapping, evidence.catalog)
     left_out = {one.about for one in found.warnings if one.kind in (WarningKind.NO_ITEM, WarningKind.NAME)}
-    taken_in = {one.about for one in found.choices if one.rule == "in its parent"}
-    made = set() if found.mapping is None else {one.from_.table for one in found.mapping.items.values()}
+    items = [] if found.mapping is None else list(found.mapping.items.values())
+    taken_in = {embed.from_.table for one in items for embed in one.embed.values() if embed.include is None}
+    made = {one.from_.table for one in items}
     assert {table.name for table in keyed} <= made | left_out | taken_in
 
 
