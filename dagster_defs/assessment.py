@@ -83,7 +83,7 @@ def assessment_metadata(path: Path) -> Metadata:
         "report": dg.MetadataValue.url(address_of(page)),
         **_seen(found),
         **_by_table(found, opened.mapping),
-        **(_judged(found, found.design.mappings[-1]) if found.design is not None else {}),
+        **_judged(found, found.design.mappings[-1]),
     }
 
 

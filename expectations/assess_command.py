@@ -107,12 +107,12 @@ def _document(found: Assessment, out: Place, page: Place) -> dict[str, JsonValue
         "classes": {pattern.value: count for pattern, count in patterns.classes.items()},
         "evidence": str(out / EVIDENCE),
         "patterns_file": str(out / PATTERNS),
-        "design": str(out / DESIGN) if found.design is not None else None,
+        "design": str(out / DESIGN),
         "report": str(page),
         "notes": [
             *evidence.notes,
             *evidence.statements.notes,
-            *(found.design.notes if found.design is not None else ()),
+            *found.design.notes,
         ],
     }
 

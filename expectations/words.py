@@ -45,6 +45,6 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def counted(count: int, one: str) -> str:
+def counted(count: int, one: str, many: str = "") -> str:
     """`1 run`, `1,200 runs`."""
-    return f"{count:,} {one if count == 1 else f'{one}s'}"
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

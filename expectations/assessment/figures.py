@@ -18,11 +18,6 @@ def size(count: float | None) -> str:
     return UNKNOWN if count is None else told_bytes(count)
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """`1 table`, `12 tables`."""
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
-
-
 def signed(count: int) -> str:
     return f"{count:+,}"
 

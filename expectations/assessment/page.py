@@ -13,6 +13,7 @@ from expectations.assessment.view import view_of
 from expectations.assessment.words import STATEMENTS_FROM
 from expectations.display import cut, visible
 from expectations.render_html import environment
+from expectations.words import counted
 from pipelines.assess.design import Design
 from pipelines.assess.evidence import Evidence
 from pipelines.assess.patterns import Patterns
@@ -56,7 +57,7 @@ def _pages() -> Environment:
         "share": figures.share,
         "figure": figures.number,
         "rate": figures.rate,
-        "of": figures.counted,
+        "of": counted,
         "duration": figures.duration,
         "conditions": conditions,
     }

@@ -9,12 +9,13 @@ from expectations.assessment.collections_picture import CollectionsPicture, coll
 from expectations.assessment.comparison import ComparedRow, compared
 from expectations.assessment.er_graph import chosen
 from expectations.assessment.er_picture import ErPicture, er_picture, key_words
-from expectations.assessment.figures import counted, share
+from expectations.assessment.figures import share
 from expectations.assessment.item_types import ShownType, item_types, other_choices
 from expectations.assessment.overview import ShownClass, ShownTable, Totals, shown_classes, shown_tables, totals
 from expectations.assessment.shown_patterns import MOST, Served, ShownPattern, served, shown_patterns
 from expectations.assessment.shown_warnings import WarningGroup, warning_groups
 from expectations.assessment.table_names import roles, shown_name
+from expectations.words import counted
 from pipelines.assess.design import Choice, Design, Judged
 from pipelines.assess.evidence import Evidence
 from pipelines.assess.judged import DRAFT

@@ -33,7 +33,7 @@ WHOLE_SECONDS, LEAST_SECONDS = 40.0, 10.0
 class Assessment:
     evidence: Evidence
     patterns: Patterns
-    design: Design | None = None
+    design: Design
 
 
 def assess(

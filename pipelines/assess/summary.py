@@ -25,20 +25,20 @@ CLASS_NAMES = {
 }
 
 
-def summary(evidence: Evidence, patterns: Patterns, design: Design | None = None) -> Iterator[str]:
+def summary(evidence: Evidence, patterns: Patterns, design: Design) -> Iterator[str]:
     yield from _tables(evidence)
     yield ""
     yield from _classes(evidence, patterns)
     yield from _heaviest(patterns)
     yield from _unread(patterns)
     yield from _mappings(design, patterns)
-    for note in (*evidence.notes, *evidence.statements.notes, *(design.notes if design is not None else ())):
+    for note in (*evidence.notes, *evidence.statements.notes, *design.notes):
         yield f"note: {note}"
 
 
-def _mappings(design: Design | None, patterns: Patterns) -> Iterator[str]:
+def _mappings(design: Design, patterns: Patterns) -> Iterator[str]:
     writes = {one.id for one in patterns.patterns if one.pattern is PatternClass.WRITE}
-    for one in design.mappings if design is not None else ():
+    for one in design.mappings:
         reads = [answer for answer in one.answers if answer.pattern not in writes]
         served = sum(answer.is_served for answer in reads)
         yield ""

@@ -19,7 +19,6 @@ class Holder:
     root's `others`."""
 
     item_type: str
-    item: Item
     attribute: str
     columns: tuple[str, ...]
     others: tuple[str, ...]
@@ -84,7 +83,7 @@ class Holders:
             for attribute, embed in item.embed.items():
                 held = facts.get(embed.from_.ref(mapping.source.schema_))
                 if held is not None and _is_whole(embed) and _emits(embed, held, None, tuple(embed.on)):
-                    holder = Holder(name, item, attribute, tuple(embed.on), tuple(embed.on.values()))
+                    holder = Holder(name, attribute, tuple(embed.on), tuple(embed.on.values()))
                     self._found[held.ref].append((holder, root))
 
     def of(self, facts: Facts) -> Sequence[tuple[Holder, Facts]]:

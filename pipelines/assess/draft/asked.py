@@ -15,7 +15,6 @@ from pipelines.assess.patterns import Branch, Join, Pattern, PatternClass, Write
 class Want:
     """`weight`: calls in the time that was observed; `top`: only the first rows are asked for (LIMIT)."""
 
-    table: str
     asked: Asked
     weight: float
     top: bool = False
@@ -41,8 +40,8 @@ class Held:
 
 @dataclass(frozen=True)
 class Load:
-    """`wants` and `held`: by table, the heaviest first; `writes`: by table, each with its calls; `follows`: joins by
-    which a write finds its rows, each with its calls."""
+    """By table: `wants`, the heaviest first, `held`, the nearest first, and `writes`, each with its calls. `follows`:
+    joins by which a write finds its rows, each with its calls."""
 
     wants: dict[str, list[Want]]
     held: dict[str, list[Held]]
@@ -76,7 +75,7 @@ def load_of(patterns: Iterable[Pattern]) -> Load:
 
 def _add_want(found: dict[tuple[Asked, bool], Want], branch: Branch, pattern: Pattern) -> None:
     asked, top = Asked.of(branch), pattern.limit
-    before = found.get((asked, top), Want(branch.table, asked, 0.0, top))
+    before = found.get((asked, top), Want(asked, 0.0, top))
     found[asked, top] = replace(before, weight=before.weight + pattern.load.calls)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -101,7 +102,7 @@ def _work(evidence: Evidence, schema: Schema, load: Load, embedded: Embedding, m
     for facts in schema.tables:
         if facts.name in embedded.whole:
             continue
-        keys = keys_of(facts, _wants(facts, load, embedded), schema, load, named)
+        keys = keys_of(facts, _wants(facts, load, embedded), schema, named)
         if keys is None:
             work.warnings.append(_no_item(facts))
             continue
@@ -125,19 +126,11 @@ def _work(evidence: Evidence, schema: Schema, load: Load, embedded: Embedding, m
 def _wants(facts: Facts, load: Load, embedded: Embedding) -> list[Want]:
     """Also those of reads that follow another's items."""
     found = list(load.wants.get(facts.name, ()))
-    weights: dict[frozenset[str], float] = {}
-    for table, apart in embedded.apart.items():
-        for joins in apart:
-            held = next(one for one in load.held[table] if one.joins == joins)
-            if joins[-1].table == facts.name:
-                keys = frozenset(joins[-1].columns)
-                weights[keys] = weights.get(keys, 0.0) + held.weight
-    for join, weight in load.follows:
+    weights: dict[frozenset[str], float] = defaultdict(float)
+    for join, weight in (*((one.joins[-1], one.weight) for one in embedded.apart), *load.follows):
         if join.table == facts.name:
-            keys = frozenset(join.columns)
-            weights[keys] = weights.get(keys, 0.0) + weight
-    found += [Want(facts.name, Asked(keys, batch=True), weight) for keys, weight in weights.items()]
-    return found
+            weights[frozenset(join.columns)] += weight
+    return found + [Want(Asked(keys, batch=True), weight) for keys, weight in weights.items()]
 
 
 def _one_table(name: str) -> Choice:

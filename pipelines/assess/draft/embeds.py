@@ -34,15 +34,15 @@ class Node:
 @dataclass
 class Embedding:
     """`nodes`: by the item's table. `whole`: tables without an item type of their own, and the table that holds all of
-    their rows. `apart`: joins that are read by requests of their own, by the item's table."""
+    their rows. `apart`: what is read by requests of its own."""
 
     nodes: dict[str, list[Node]] = field(default_factory=dict)
     whole: dict[str, str] = field(default_factory=dict)
-    apart: dict[str, list[tuple[Join, ...]]] = field(default_factory=dict)
+    apart: list[Held] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
 
     def apart_tables(self) -> set[str]:
-        return {joins[-1].table for found in self.apart.values() for joins in found}
+        return {one.joins[-1].table for one in self.apart}
 
 
 def embedding(load: Load, schema: Schema, at_home: frozenset[str] = frozenset()) -> Embedding:
@@ -55,7 +55,7 @@ def embedding(load: Load, schema: Schema, at_home: frozenset[str] = frozenset())
             if why is None:
                 kept[one.joins] = one
             else:
-                found.apart.setdefault(table, []).append(one.joins)
+                found.apart.append(one)
                 _keep_way(one.joins, kept)
             found.choices.append(_choice(one, why))
         found.nodes[table] = _tree(schema.named(table), kept, schema)

@@ -9,7 +9,7 @@ from pipelines.assess.answers.matching import Asked, Match, best_match
 from pipelines.assess.answers.paths import KeyPart, Path
 from pipelines.assess.classify.access import FEW, PAGE_BYTES
 from pipelines.assess.design import Choice
-from pipelines.assess.draft.asked import Load, Want
+from pipelines.assess.draft.asked import Want
 from pipelines.assess.draft.places import SEPARATOR, SortPlace, can_say, column_of, joined, literal, sort_place
 from pipelines.assess.schema import Edge, Facts, Schema
 from pipelines.items.source_type import Kind
@@ -39,11 +39,11 @@ class TypeKeys:
     choices: list[Choice] = field(default_factory=list)
 
 
-def keys_of(facts: Facts, wants: Sequence[Want], schema: Schema, load: Load, tags: dict[str, str]) -> TypeKeys | None:
+def keys_of(facts: Facts, wants: Sequence[Want], schema: Schema, tags: dict[str, str]) -> TypeKeys | None:
     """None where the rows have nothing that a key could be made of."""
     if not facts.identity or not all(can_say(facts, name) for name in facts.identity):
         return None
-    chooser = _Chooser(facts, wants, schema, load, tags)
+    chooser = _Chooser(facts, wants, schema, tags)
     base, choice = chooser.base()
     found = TypeKeys(facts, base, choices=[choice])
     chooser.add_indexes(found)
@@ -55,7 +55,6 @@ class _Chooser:
     facts: Facts
     wants: Sequence[Want]
     schema: Schema
-    load: Load
     tags: dict[str, str]
 
     @property
