@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pipelines.assess.build import build_patterns
 from pipelines.assess.evidence import (
     Activity,
+    Collation,
     ColumnEvidence,
     Evidence,
     ForeignKey,
@@ -31,7 +32,8 @@ NO_ACTIVITY = Activity(inserts=0, updates=0, deletes=0, sequential_scans=0, inde
 @dataclass(frozen=True)
 class Known:
     """One table. `columns` and `key` are names with spaces between; `distinct` per column; `parents`: column(s) with
-    spaces between to the table whose key they hold; `row_bytes` of one row; `types`: of columns that are no texts."""
+    spaces between to the table whose key they hold; `row_bytes` of one row; `types`: of columns that are no texts;
+    `collations`: of those that are not in the order of their bytes."""
 
     name: str
     columns: str
@@ -45,6 +47,7 @@ class Known:
     partitions: Sequence[str] = ()
     nullable: str = ""
     types: Mapping[str, SourceType] = field(default_factory=dict)
+    collations: Mapping[str, Collation] | None = field(default_factory=dict)
 
 
 def ref(name: str) -> TableRef:
@@ -115,6 +118,7 @@ def _evidence(known: Known) -> TableEvidence:
         bytes=(known.rows or 0) * known.row_bytes,
         index_bytes=0,
         analysed=True,
+        collations=None if known.collations is None else dict(known.collations),
         partitions=tuple(ref(name) for name in known.partitions),
         unique_keys=tuple(tuple(key.split()) for key in known.unique),
         indexes=(),

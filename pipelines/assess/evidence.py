@@ -39,6 +39,14 @@ class ColumnEvidence(Frozen):
     beyond: bool = False
 
 
+class Collation(Frozen):
+    """Of texts that are in another order than that of their bytes. `name`: its own, or the locale of the database whose
+    default it is. Where it is not `deterministic`, texts are equal whose bytes are not."""
+
+    name: str
+    deterministic: bool = True
+
+
 class IndexEvidence(Frozen):
     """`columns`: in order, None for an expression; without INCLUDE's. `scans`: since the statistics' reset."""
 
@@ -95,6 +103,7 @@ class TableEvidence(Frozen):
     indexes: tuple[IndexEvidence, ...]
     activity: Activity
     columns: dict[str, ColumnEvidence]  # those that have statistics
+    collations: dict[str, Collation] | None = None  # of columns; those by bytes are not told; None in older evidence
     growth: Growth | None = None
 
 

@@ -70,9 +70,10 @@ class Embed(Frozen):
 
 class Branch(Frozen):
     """One read of one table's items. `keys`: the columns that find them, `lower(email)` where not the value itself is
-    asked for; `sort`: the column that orders or, where it is `ranged`, bounds what is found; `batch`: a list of keys;
-    `sparse`: whether the key is NULL is asked, not its value; `filters`: columns that are tested after the read,
-    or the name of the partition that the rows must be in; `order`: those of ORDER BY, `-` before one that falls.
+    asked for; `sort`: the column that orders or, where it is `ranged`, bounds what is found, `prefixed` where that is
+    by `LIKE 'x%'` alone; `batch`: a list of keys; `sparse`: whether the key is NULL is asked, not its value;
+    `filters`: columns that are tested after the read, or the name of the partition that the rows must be in; `order`:
+    those of ORDER BY, `-` before one that falls.
     """
 
     pattern: PatternClass
@@ -80,6 +81,7 @@ class Branch(Frozen):
     keys: tuple[str, ...] = ()
     sort: str | None = None
     ranged: bool = False
+    prefixed: bool = False
     batch: bool = False
     sparse: bool = False
     filters: tuple[str, ...] = ()
@@ -135,6 +137,7 @@ class Pattern(Frozen):
     keys: tuple[str, ...] = ()
     sort: str | None = None
     ranged: bool = False
+    prefixed: bool = False
     batch: bool = False
     sparse: bool = False
     filters: tuple[str, ...] = ()

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipelines.assess.evidence import ColumnEvidence, Evidence, ForeignKey, IndexEvidence, TableEvidence
+from pipelines.assess.evidence import Collation, ColumnEvidence, Evidence, ForeignKey, IndexEvidence, TableEvidence
+from pipelines.items.source_type import Kind
 from pipelines.mapping.catalog import Table, TableRef
 
 
@@ -43,6 +44,17 @@ class Facts:
 
     def statistics(self, column: str) -> ColumnEvidence | None:
         return self.evidence.columns.get(column)
+
+    def collation(self, name: str) -> Collation | None:
+        """Of a text that PostgreSQL sorts otherwise than by its bytes. Where the evidence does not tell, every text is
+        taken for one: an order wrongly left to the reader costs a sort, one wrongly promised is a wrong result."""
+        column = self.table.column(name)
+        if column is None or column.type.kind not in (Kind.TEXT, Kind.CHAR):
+            return None
+        if self.evidence.collations is None:
+            return Collation(name="unknown", deterministic=column.type.exact)
+        found = self.evidence.collations.get(name)
+        return found or (None if column.type.exact else Collation(name=column.type.name))  # citext's own order
 
     def rows_for(self, columns: Iterable[str]) -> float | None:
         """Rows that have one value of these columns, on average. None where it is not known."""

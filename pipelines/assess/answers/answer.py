@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pipelines.assess.answers.embedded import Holders, held
 from pipelines.assess.answers.matching import Asked, Match, best_match
 from pipelines.assess.answers.paths import Paths
+from pipelines.assess.answers.texts import can_begin, unequal, unsorted
 from pipelines.assess.design import Answer, Operation, Read
 from pipelines.assess.patterns import Branch, Embed, Join, Pattern, PatternClass
 from pipelines.assess.schema import Facts, Schema
@@ -58,7 +59,7 @@ class _Answerer:
         for branch in branches:
             self._serve(branch, found)
         if len(branches) > 1:
-            found.left += [_order(branch) for branch in branches if branch.order]
+            found.left += [_order(branch, self.schema.named(branch.table)) for branch in branches if branch.order]
         if pattern.once:
             found.left.insert(0, "each row once")
         if found.missing:
@@ -88,11 +89,12 @@ class _Answerer:
         if match is None and self._serve_held(facts, branch, asked, found):
             return
         if match is None:
-            found.missing.append(f"no key of the mapping finds {facts.name} by {_named(branch)}")
+            whys = [*unequal(facts, branch.keys), *_unsorted(facts, branch)]
+            found.missing.append(": ".join([f"no key of the mapping finds {facts.name} by {_named(branch)}", *whys]))
             return
         first = len(found.reads)
         found.reads.append(match.read)
-        found.left += _left(branch, match)
+        found.left += _left(branch, match, facts)
         for embed in branch.embeds:
             self._serve_embed(match.read.item_type, first, embed, found)
 
@@ -113,11 +115,11 @@ class _Answerer:
                 f"of the list {holder.attribute}" + (f", the elements by {', '.join(rest)}" if rest else "")
             )
             if asked.ranged:
-                found.left.append(f"range of {asked.sort}")
+                found.left.append(_told(f"range of {asked.sort}", facts, asked.sort))
             if branch.order:
-                found.left.append(_order(branch))
+                found.left.append(_order(branch, facts))
             elif asked.sort is not None and not asked.ranged:
-                found.left.append(f"order by {asked.sort}")
+                found.left.append(_told(f"order by {asked.sort}", facts, asked.sort))
             for embed in branch.embeds:
                 self._follow(first, embed.joins, found, (holder.attribute,))
             return True
@@ -151,22 +153,34 @@ def _is_same(read: Read, other: Read, update: dict[str, object]) -> bool:
     return read == other.model_copy(update=update)
 
 
-def _left(branch: Branch, match: Match) -> Iterator[str]:
+def _left(branch: Branch, match: Match, facts: Facts) -> Iterator[str]:
     unused = sorted((*match.unused, *branch.filters))
     if unused:
         yield f"filter by {', '.join(dict.fromkeys(unused))}"
     if not match.in_range:
-        yield f"range of {branch.sort}"
+        yield _told(f"range of {branch.sort}", facts, branch.sort)
     if branch.order:
         if not _comes_in_order(branch, match):
-            yield _order(branch)
+            yield _order(branch, facts)
     elif match.in_range and not match.in_order:
-        yield f"order by {branch.sort}"
+        yield _told(f"order by {branch.sort}", facts, branch.sort)
 
 
-def _order(branch: Branch) -> str:
+def _unsorted(facts: Facts, branch: Branch) -> Iterator[str]:
+    """Not so where LIKE 'x%' is asked for, which needs no order but that of bytes."""
+    if branch.sort is not None and not (branch.prefixed and can_begin(facts, branch.sort)):
+        yield from unsorted(facts, (branch.sort,))
+
+
+def _told(what: str, facts: Facts, *names: str | None) -> str:
+    """With the reason, where it is the collation of these columns."""
+    whys = "; ".join(unsorted(facts, (name for name in names if name is not None)))
+    return f"{what} ({whys})" if whys else what
+
+
+def _order(branch: Branch, facts: Facts) -> str:
     names = (f"{name[1:]} DESC" if name.startswith("-") else name for name in branch.order)
-    return f"order by {', '.join(names)}"
+    return _told(f"order by {', '.join(names)}", facts, *(name.removeprefix("-") for name in branch.order))
 
 
 def _comes_in_order(branch: Branch, match: Match) -> bool:

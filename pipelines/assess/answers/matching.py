@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from pipelines.assess.answers.paths import KeyPart, Path
+from pipelines.assess.answers.texts import can_begin, folded
 from pipelines.assess.classify.access import PAGE_BYTES
 from pipelines.assess.design import Operation, Read
 from pipelines.assess.patterns import Branch
@@ -21,7 +22,7 @@ from pipelines.mapping.plan import Format
 from pipelines.mapping.templates import RawPlaceholder, TemplateError, parse_format
 
 SORTABLE = frozenset({Kind.TEXT, Kind.CHAR, Kind.UUID, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
-"""Kinds whose text in a template sorts as the values do (texts: by their bytes)."""
+"""Kinds whose text in a template sorts as the values do; texts only where PostgreSQL sorts them by their bytes."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,15 @@ class Asked:
     sort: str | None = None
     ranged: bool = False
     batch: bool = False
+    prefixed: bool = False
 
     @classmethod
     def of(cls, branch: Branch) -> Asked:
-        return cls(frozenset(branch.keys), branch.sort, branch.ranged, branch.batch)
+        return cls(frozenset(branch.keys), branch.sort, branch.ranged, branch.batch, branch.prefixed)
 
     def folded(self, facts: Facts) -> Asked:
-        """Texts that PostgreSQL finds equal in either case are only told by a place in lower case."""
-        loose = {column.name for column in facts.table.columns if not column.type.exact}
-        return replace(self, keys=frozenset(f"lower({key})" if key in loose else key for key in self.keys))
+        """With keys in the form by which a place tells them."""
+        return replace(self, keys=frozenset(folded(key, facts) for key in self.keys))
 
     def key_of(self, one: RawPlaceholder) -> str | None:
         """The key whose value tells what stands in this place."""
@@ -95,16 +96,16 @@ def _match(path: Path, facts: Facts, asked: Asked) -> Match | None:
         return Match(read, asked.keys - told, in_range=not asked.ranged, in_order=True)
     if not used and not _spreads(path, facts, asked, bound):
         return None
-    sorts = bound is not None and bound == asked.sort and _sorts(path.sort, bound, facts)
+    bounds = bound is not None and bound == asked.sort and _bounds(path.sort, bound, facts, asked)
     read = _read(path, Operation.QUERY, asked, used).model_copy(
         update={
             "shards": shards,
             "sort_prefix": _prefix(path.sort, known),
-            "range_on": bound if sorts and asked.ranged else None,
+            "range_on": bound if bounds and asked.ranged else None,
             "sorted_by": tuple(_in_order(path.sort, known, facts)),
         }
     )
-    return Match(read, asked.keys - told, in_range=sorts or not asked.ranged, in_order=sorts or asked.sort is None)
+    return Match(read, asked.keys - told, in_range=bounds or not asked.ranged, in_order=bounds or asked.sort is None)
 
 
 def _read(path: Path, operation: Operation, asked: Asked, used: set[str]) -> Read:
@@ -171,9 +172,23 @@ def _keeps_out(part: KeyPart, one: RawPlaceholder, facts: Facts, asked: Asked) -
 
 def _spreads(path: Path, facts: Facts, asked: Asked, bound: str | None) -> bool:
     """Whether rows that no key tells apart may be read whole: by a range or an order, or where they are one page."""
-    if not asked.keys and bound is not None and bound == asked.sort and _sorts(path.sort, bound, facts):
+    if not asked.keys and bound is not None and bound == asked.sort and _bounds(path.sort, bound, facts, asked):
         return True
     return facts.rows is not None and facts.evidence.bytes <= PAGE_BYTES
+
+
+def _bounds(part: KeyPart | None, name: str, facts: Facts, asked: Asked) -> bool:
+    """Whether the sort key gives the range, or the order, that is asked of the column."""
+    if part is None:
+        return False
+    prefixed = asked.prefixed and can_begin(facts, name) and _ends_with(part, name)
+    return prefixed or _sorts(part, name, facts)
+
+
+def _ends_with(part: KeyPart, name: str) -> bool:
+    """With the column as it is: "ab" is before "ab!", but "ab#" after "ab!#"."""
+    last = part.template.parts[-1]
+    return isinstance(last, RawPlaceholder) and last.names == (name,) and last.format is None
 
 
 def _sorts(part: KeyPart | None, name: str, facts: Facts) -> bool:
@@ -184,8 +199,8 @@ def _sorts(part: KeyPart | None, name: str, facts: Facts) -> bool:
         return False
     if part.type == "N" or _format(one).pad is not None:
         return True
-    if column.type.kind in (Kind.TEXT, Kind.CHAR):  # "ab" is before "ab!", but "ab#" after "ab!#"
-        return one.format is None and part.template.parts[-1] == one
+    if column.type.kind in (Kind.TEXT, Kind.CHAR):
+        return facts.collation(name) is None and _ends_with(part, name)
     statistics = facts.statistics(name)
     is_beyond = statistics is not None and statistics.beyond
     return one.format is None and column.type.kind in SORTABLE and not is_beyond

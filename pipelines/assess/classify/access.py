@@ -30,12 +30,14 @@ class Way(IntEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """`columns`: what finds the rows; `sort`: what bounds or orders them; `filters`: tested on what was found."""
+    """`columns`: what finds the rows; `sort`: what bounds or orders them, `prefixed` where every bound is `LIKE 'x%'`;
+    `filters`: tested on what was found."""
 
     way: Way
     columns: tuple[str, ...] = ()
     sort: str | None = None
     within_range: bool = False
+    prefixed: bool = False
     batch: bool = False
     filters: tuple[str, ...] = ()
     note: str = ""
@@ -60,6 +62,7 @@ def access(
         columns,
         sort=sort if way is not Way.KEY else None,
         within_range=within_range,
+        prefixed=within_range and _is_prefixed(tests, sort),
         batch=any(equal[name] is Check.IN for name in columns),
         filters=tuple(dict.fromkeys(name for test in tests if (name := _named(test)) not in used)),
         note=_note(facts, way, columns),
@@ -94,10 +97,11 @@ def _without_equality(tests: Sequence[Test], ranges: list[str], order: Sequence[
     if ranges:
         sort = next((name for name in order if name in ranges), ranges[0])
         others = tuple(name for name in filters if name != sort)
-        return Access(Way.SPREAD, sort=sort, within_range=True, filters=others)
-    if tests:
+        prefixed = _is_prefixed(tests, sort)
+        return Access(Way.SPREAD, sort=sort, within_range=True, prefixed=prefixed, filters=others)
+    if tests and tests[0].check in (Check.NULL, Check.NOT_NULL):
         return Access(Way.SPARSE, (tests[0].spot.column,), sort=next(iter(order), None), filters=filters[1:])
-    if order:
+    if order and not tests:
         return Access(Way.SPREAD, sort=order[0])
     return Access(Way.NONE)
 
@@ -132,7 +136,14 @@ def _is_equal(test: Test) -> bool:
 
 
 def _is_range(test: Test) -> bool:
-    return test.check in (Check.RANGE, Check.PREFIX) or (test.check is Check.EQUAL and test.spot.form == "day")
+    """Not of a text in another case: where the column itself is sorted, such are not side by side."""
+    if test.spot.form == "day":
+        return test.check in (Check.RANGE, Check.PREFIX, Check.EQUAL)
+    return not test.spot.form and test.check in (Check.RANGE, Check.PREFIX)
+
+
+def _is_prefixed(tests: Sequence[Test], sort: str | None) -> bool:
+    return all(test.check is Check.PREFIX for test in tests if _is_range(test) and test.spot.column == sort)
 
 
 def _named(test: Test) -> str:

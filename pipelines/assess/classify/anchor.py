@@ -67,6 +67,7 @@ class Question:
             keys=found.columns,
             sort=found.sort,
             ranged=found.within_range,
+            prefixed=found.prefixed,
             batch=found.batch,
             sparse=found.way is Way.SPARSE,
             filters=found.filters,

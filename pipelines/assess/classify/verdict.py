@@ -19,6 +19,7 @@ class Verdict:
     keys: tuple[str, ...] = ()
     sort: str | None = None
     ranged: bool = False
+    prefixed: bool = False
     batch: bool = False
     sparse: bool = False
     filters: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Verdict:
                 keys=self.keys,
                 sort=self.sort,
                 ranged=self.ranged,
+                prefixed=self.prefixed,
                 batch=self.batch,
                 sparse=self.sparse,
                 filters=self.filters,

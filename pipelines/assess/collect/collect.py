@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pipelines.assess.collect.catalogue import Family, missing_schemas, read_families, read_views
+from pipelines.assess.collect.collations import read_collations
 from pipelines.assess.collect.column_statistics import read_statistics
 from pipelines.assess.collect.keys import read_foreign_keys, read_indexes
 from pipelines.assess.collect.row_counts import count_rows
@@ -64,6 +65,7 @@ def _evidence(
     counts = count_rows(connection, families)
     statistics = read_statistics(connection, families, {oid: count.rows for oid, count in counts.items()})
     keys = read_indexes(connection, oids)
+    collations = read_collations(connection, oids)
     tables = tuple(
         TableEvidence(
             ref=family.ref,
@@ -77,6 +79,7 @@ def _evidence(
             indexes=tuple(keys[family.oid].indexes),
             activity=family.activity,
             columns=statistics[family.oid],
+            collations=collations.get(family.oid, {}),
         )
         for family in families
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from pipelines.assess.answers.matching import Asked, Match, best_match
 from pipelines.assess.answers.paths import KeyPart, Path
+from pipelines.assess.answers.texts import column_of, unsorted
 from pipelines.assess.classify.access import FEW, PAGE_BYTES
 from pipelines.assess.design import Choice
 from pipelines.assess.draft.asked import Want
-from pipelines.assess.draft.places import SEPARATOR, SortPlace, can_say, column_of, joined, literal, sort_place
+from pipelines.assess.draft.places import SEPARATOR, SortPlace, can_say, joined, literal, sort_place
 from pipelines.assess.schema import Edge, Facts, Schema
 from pipelines.items.source_type import Kind
 from pipelines.mapping.templates import parse_template
@@ -127,7 +128,7 @@ class _Chooser:
         if not all(can_say(self.facts, key) for key in asked.keys):
             return None
         keys = sorted(asked.keys)
-        sort = sort_place(self.facts, asked.sort) if with_sort and asked.sort is not None else None
+        sort = self._sort_place(asked) if with_sort else None
         if with_sort and sort is None:
             return None
         if sort is None:
@@ -136,6 +137,9 @@ class _Chooser:
         shard = self._shard() if not keys or self._is_coarse(keys) else ""
         partition = joined(self.facts, tag, keys, folded=True, followed=bool(shard))
         return Keys(partition + shard, sort.template, sort.type)
+
+    def _sort_place(self, asked: Asked) -> SortPlace | None:
+        return sort_place(self.facts, asked.sort, prefixed=asked.prefixed) if asked.sort is not None else None
 
     def _shard(self) -> str:
         """Of the key, where that is a whole number; one of several columns is spread by its last."""
@@ -171,7 +175,7 @@ class _Chooser:
     def _rest(self, part: Sequence[str]) -> list[str]:
         """What is sorted or bounded by comes first."""
         rest = [name for name in self.facts.identity if name not in part]
-        sorts = [want.asked.sort for want in self.wants if want.needs_order and want.asked.keys == set(part)]
+        sorts = [want.asked.sort for want in self.wants if self._orders(want, part)]
         return sorted(rest, key=lambda name: name not in sorts)
 
     def _parent(self) -> tuple[Edge | None, float]:
@@ -194,7 +198,12 @@ class _Chooser:
 
     def _needs_index(self, columns: Sequence[str]) -> bool:
         """Whether some read by these columns wants a range or an order: that index then serves the others as well."""
-        return any(want.needs_order and want.asked.keys == set(columns) for want in self.wants)
+        return any(self._orders(want, columns) for want in self.wants)
+
+    def _orders(self, want: Want, columns: Sequence[str]) -> bool:
+        """Whether it wants a range or an order by these columns that a sort key gives."""
+        can = want.needs_order and self._sort_place(want.asked) is not None
+        return can and want.asked.keys == set(columns)
 
     def _partition(self, columns: Sequence[str]) -> str:
         """That of the parent's own items where the columns refer to its key."""
@@ -216,7 +225,8 @@ class _Chooser:
         by = ", ".join(sorted(want.asked.keys)) or "no key"
         sort = f", sorted by {want.asked.sort}" if want.asked.sort is not None else ""
         if sort and f"{{{want.asked.sort}}}" not in keys.sort:
-            sort = f" (the {'range' if want.asked.ranged else 'order'} by {want.asked.sort} is left to the reader)"
+            why = "".join(f": {one}" for one in unsorted(self.facts, (want.asked.sort or "",)))
+            sort = f" (the {'range' if want.asked.ranged else 'order'} by {want.asked.sort} is left to the reader{why})"
         spread = f"; spread over {SHARDS} partitions" if ":mod" in keys.partition else ""
         return Choice(
             about=f"{self.facts.name} index {keys.partition}",

@@ -7,22 +7,16 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.assess.answers.matching import SORTABLE
+from pipelines.assess.answers.texts import can_begin, column_of
 from pipelines.assess.schema import Facts, Schema
 from pipelines.items.source_type import NUMBERS, WRITTEN, Kind
 
 _UNSAID = frozenset({Kind.BYTES, Kind.JSON, Kind.ARRAY})
 _BRACES = frozenset("{}.:")
 _NO_TAG = re.compile(r"[^A-Za-z0-9_-]+")
-_FORM = re.compile(r"(lower|upper)\((.*)\)", re.DOTALL)
 _PLAIN = re.compile(r"[\s.:{}\[\]]+")
 
 SEPARATOR = "#"
-
-
-def column_of(key: str) -> tuple[str, str | None]:
-    """`lower(email)` → the column and its form."""
-    match = _FORM.fullmatch(key)
-    return (match[2], match[1]) if match is not None else (key, None)
 
 
 def can_say(facts: Facts, key: str) -> bool:
@@ -61,10 +55,13 @@ class SortPlace:
     type: str
 
 
-def sort_place(facts: Facts, name: str) -> SortPlace | None:
-    """In which form the column sorts as its values do; None where there is none."""
+def sort_place(facts: Facts, name: str, *, prefixed: bool = False) -> SortPlace | None:
+    """In which form the column sorts as its values do, or `prefixed` begins with what they do; None where there is
+    none."""
     column = facts.table.column(name)
     if column is None or not can_say(facts, name):
+        return None
+    if facts.collation(name) is not None and not (prefixed and can_begin(facts, name)):
         return None
     if column.type.kind in NUMBERS:
         return SortPlace(f"{{{name}}}", "N")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipelines.assess.design import DesignWarning, WarningKind
+from pipelines.assess.schema import Schema
 from pipelines.items.source_type import NUMBERS, TEMPORAL, Encoding, Kind, SourceType
 from pipelines.mapping.plan import ColumnValue, ItemPlan, MigrationPlan, RowPlan, TemplateValue
 
@@ -49,16 +50,16 @@ _RULES = (
 )
 
 
-def lossy_types(plan: MigrationPlan) -> Iterator[DesignWarning]:
+def lossy_types(plan: MigrationPlan, schema: Schema) -> Iterator[DesignWarning]:
     """`evidence`: how many columns."""
     columns = [found for item in plan.items for found in _emitted(item)]
     for rule in _RULES:
         named = [name for name, type, encoding in columns if rule.applies(type, encoding)]
         if named:
             yield _warning(rule.text, named)
-    sorted_by = [name for item in plan.items for name in _sorted_text(item)]
+    sorted_by = [name for item in plan.items for name in _sorted_text(item, schema)]
     if sorted_by:
-        yield _warning("text in a sort key sorts by its UTF-8 bytes, not by the database's collation", sorted_by)
+        yield _warning("text in a sort key sorts by its UTF-8 bytes, not by its collation", sorted_by)
     unknown = [name for item in plan.items for name in _unknown(item)]
     if unknown:
         yield _warning("columns of a type that needs a word in `types`, S or text; they are left out", unknown)
@@ -91,16 +92,21 @@ def _of_row(row: RowPlan, name: str) -> Iterator[tuple[str, SourceType, Encoding
             yield from _of_row(embed.row, f"{name}.{embed.name}")
 
 
-def _sorted_text(item: ItemPlan) -> Iterator[str]:
-    """The table's own sort key: its last key attribute, if it has two."""
-    for key in item.key[1:]:
-        match key.value:
-            case TemplateValue(template=template):
-                for one in template.placeholders:
-                    if one.type.kind in (Kind.TEXT, Kind.CHAR):
-                        yield f"{item.name}.{one.column}"
-            case ColumnValue(column=column, type=type) if type.kind in (Kind.TEXT, Kind.CHAR):
-                yield f"{item.name}.{column}"
+def _sorted_text(item: ItemPlan, schema: Schema) -> Iterator[str]:
+    """The table's own sort key: its last key attribute, if it has two. Of texts those whose order is another."""
+    ref = item.root.table.ref
+    facts = schema.find(ref.table, ref.schema_name)
+    columns = (column for key in item.key[1:] for column in _said(key.value))
+    yield from (f"{item.name}.{one}" for one in columns if facts is not None and facts.collation(one) is not None)
+
+
+def _said(value: object) -> tuple[str, ...]:
+    match value:
+        case TemplateValue(template=template):
+            return tuple(one.column for one in template.placeholders)
+        case ColumnValue(column=column):
+            return (column,)
+    return ()
 
 
 def _unknown(item: ItemPlan) -> Iterator[str]:

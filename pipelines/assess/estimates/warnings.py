@@ -32,7 +32,7 @@ def size_warnings(
         *_lists(measured, schema),
         *hot_partitions(measured, schema, patterns, answers),
         *_fan_out(measured, schema),
-        *lossy_types(measured.plan),
+        *lossy_types(measured.plan, schema),
         *_rejects(measured),
     )
 

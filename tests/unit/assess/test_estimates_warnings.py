@@ -10,15 +10,14 @@ from pipelines.assess.design import Answer, DesignWarning, WarningKind
 from pipelines.assess.estimates.lossy import lossy_types
 from pipelines.assess.estimates.measured import Measured
 from pipelines.assess.estimates.warnings import size_warnings
-from pipelines.assess.evidence import Evidence, Growth
+from pipelines.assess.evidence import Collation, Evidence, Growth
 from pipelines.assess.observed import Observed
 from pipelines.assess.schema import Schema
 from pipelines.items.reject import RejectReason
 from pipelines.items.source_type import Kind, SourceType
-from pipelines.mapping.catalog import Catalog, Column, Relation, Table
 from pipelines.mapping.compile import compile_mapping
 from pipelines.mapping.load import parse_mapping
-from tests.assess_evidence import AT, patterns_of, ref
+from tests.assess_evidence import AT, Known, evidence_of, patterns_of, ref
 from tests.measured_shop import CUSTOMER, EVIDENCE, measured_shop
 
 pytestmark = pytest.mark.unit
@@ -111,12 +110,6 @@ def test_types_that_lose_something() -> None:
         "name": SourceType(name="text", kind=Kind.TEXT),
         "place": SourceType(name="vector", kind=Kind.OTHER, known=False),
     }
-    table = Table(
-        ref=ref("things"),
-        relation=Relation.TABLE,
-        columns=tuple(Column(name=name, type=type, nullable=False) for name, type in types.items()),
-        primary_key=("id",),
-    )
     mapping = parse_mapping(
         """
 migration: things
@@ -127,8 +120,12 @@ items:
 """,
         "things.yaml",
     )
-    plan = compile_mapping(mapping, Catalog(server_version=180000, tables=(table,)))
-    found = {one.text.rpartition(": ")[2]: one.text for one in lossy_types(plan)}
+    english = {"name": Collation(name="en_US.UTF-8")}
+    evidence = evidence_of(Known("things", " ".join(types), "id", types=types, collations=english))
+    plan = compile_mapping(mapping, evidence.catalog)
+    found = {one.text.rpartition(": ")[2]: one.text for one in lossy_types(plan, Schema(evidence))}
     assert set(found) == {"thing.ratio", "thing.cost", "thing.code", "thing.at", "thing.name", "thing.place"}
     assert "UTF-8 bytes" in found["thing.name"]
+    by_bytes = evidence_of(Known("things", " ".join(types), "id", types=types))
+    assert "thing.name" not in " ".join(one.text for one in lossy_types(plan, Schema(by_bytes)))
     assert "needs a word" in found["thing.place"]
