@@ -23,6 +23,7 @@ from pipelines.permissions_commands import COMMAND as PERMISSIONS
 from pipelines.relay_commands import RELAY
 from pipelines.repair_commands import COMMAND as REPAIR
 from pipelines.retention_commands import PRUNE, RUNS
+from pipelines.routing_commands import COMMAND as ROUTE
 from pipelines.snapshot_commands import COMMAND as SNAPSHOT
 from pipelines.sweep_commands import SWEEP
 
@@ -181,6 +182,7 @@ COMMANDS = (
     SWEEP,
     RUNS,
     PRUNE,
+    ROUTE,
     PERMISSIONS,
     ALARMS,
     Command("schema", "print the mapping's JSON Schema", _no_arguments, _schema),

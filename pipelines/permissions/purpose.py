@@ -13,6 +13,8 @@ class Purpose(StrEnum):
     BACKFILL = "backfill"
     APPLICATION = "application"
     DUAL_WRITE = "dual-write"
+    ROUTING = "routing"
+    ROUTE = "route"
     TABLES = "tables"
     IMPORT = "import"
     EXPORT = "export"
@@ -41,6 +43,8 @@ _SERVES = {
     Purpose.BACKFILL: "backfill, live and cold; import, in the database",
     Purpose.APPLICATION: "the application whose writes are captured",
     Purpose.DUAL_WRITE: "the application's dual write, in AWS",
+    Purpose.ROUTING: "the application's Router, on the control table; its own reads are beside these",
+    Purpose.ROUTE: "route, which makes the control table",
     Purpose.TABLES: "tables",
     Purpose.IMPORT: "backfill --mode import, beside `tables`",
     Purpose.EXPORT: "dump --from export",

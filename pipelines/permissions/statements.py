@@ -161,6 +161,23 @@ def _dual_write(used: Used) -> Iterator[Allow]:
         yield Allow("Epoch", ("s3:GetObject",), (epoch,))
 
 
+def _routing(used: Used) -> Iterator[Allow]:
+    yield _control_table(used, "BatchGetItem", "PutItem")
+
+
+def _route(used: Used) -> Iterator[Allow]:
+    """TransactWriteItems is allowed by what it does, PutItem.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    """
+    yield _control_table(used, "CreateTable", "DescribeTable", "BatchGetItem", "Query", "PutItem")
+
+
+def _control_table(used: Used, *actions: str) -> Allow:
+    resource = used.where.table(f"crossover-{used.name}")
+    return Allow("ControlTable", tuple(f"dynamodb:{action}" for action in actions), (resource,))
+
+
 def _login(used: Used) -> Iterator[Allow]:
     """Where the source's URL refers to a secret or to IAM."""
     source = used.source
@@ -183,6 +200,8 @@ _OTHERS: Mapping[Purpose, Callable[[Used], Iterator[Allow]]] = {
     Purpose.RDS_EXPORT: _rds_exports,
     Purpose.WAREHOUSE: _warehouse,
     Purpose.DUAL_WRITE: _dual_write,
+    Purpose.ROUTING: _routing,
+    Purpose.ROUTE: _route,
     Purpose.MONITORING: _monitoring,
     Purpose.ALARMS: _alarms,
     Purpose.NOTIFICATIONS: _notifications,
