@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from pipelines.source.introspect import read_catalog
 from pipelines.source.online import read_items
 from pipelines.tables import create_tables
 from tests.captured_shop import database
+from tests.sendable import sendable
 
 MAPPING = Path(__file__).parents[1] / "examples" / "shop" / "shop.yaml"
 
@@ -78,16 +78,3 @@ def own(item: dict[str, Any]) -> dict[str, Any]:
 def plant_tombstone(table: str, **key: dict[str, str]) -> None:
     marks: dict[str, Any] = {"_deleted": {"BOOL": True}, "_v": {"N": "2"}, "_at": {"N": "1"}}
     boto3.client("dynamodb").put_item(TableName=table, Item={**key, **marks})
-
-
-def sendable(value: Any) -> Any:
-    """Canonical JSON as boto3 takes it: bytes instead of base64."""
-    if isinstance(value, list):
-        return [sendable(member) for member in value]
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"B"} and isinstance(value["B"], str):
-        return {"B": base64.b64decode(value["B"])}
-    if set(value) == {"BS"} and isinstance(value["BS"], list):
-        return {"BS": [base64.b64decode(member) for member in value["BS"]]}
-    return {name: sendable(member) for name, member in value.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from pipelines.items.canonical import canonical_item
 from pipelines.items.size import canonical_size
 from pipelines.target.embedded import EmbeddedDynamoDB
+from tests.sendable import sendable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,19 +66,6 @@ def client(dynamodb_server: EmbeddedDynamoDB) -> Iterator[DynamoDBClient]:
     )
     yield client
     client.close()
-
-
-def sendable(value: Any) -> Any:
-    """Canonical JSON as boto3 wants it: bytes instead of base64."""
-    if isinstance(value, list):
-        return [sendable(member) for member in value]
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"B"} and isinstance(value["B"], str):
-        return {"B": base64.b64decode(value["B"])}
-    if set(value) == {"BS"} and isinstance(value["BS"], list):
-        return {"BS": [base64.b64decode(member) for member in value["BS"]]}
-    return {name: sendable(member) for name, member in value.items()}
 
 
 @given(item=ITEMS, pk=TEXTS.filter(bool), sk=st.integers(-(10**18), 10**18))
