@@ -74,7 +74,8 @@ def _shown(migration: str, table: ControlTable, query: str | None, now: datetime
         return CommandResult({"migration": migration, "queries": {}, "note": note}, [note])
     return CommandResult(
         {"migration": migration, "queries": {one.query: one.document() for one in found}},
-        [line for one in found for line in _lines(one)] or ["no query has made itself known yet"],
+        [line for one in found for line in _lines(one)] + (_unknown(table, query) if query else [])
+        or ["no query has made itself known yet"],
     )
 
 
@@ -103,8 +104,18 @@ def _changed(
     forced = ", forced" if setting.forced else ""
     return CommandResult(
         {"migration": migration, "query": arguments.query, **setting.document(), "version": setting.version},
-        [f"{arguments.query}: {was.setting.stage} -> {setting.stage}{f' {share:.2%}' if share else ''}{forced}"],
+        [
+            f"{arguments.query}: {was.setting.stage} -> {setting.stage}{f' {share:.2%}' if share else ''}{forced}",
+            *_unknown(table, arguments.query),
+        ],
     )
+
+
+def _unknown(table: ControlTable, query: str) -> list[str]:
+    """A name may be mistyped, or the application not started yet."""
+    from pipelines.target.control_table import Key
+
+    return [] if table.get(Key("queries", query)) else ["  no application has made itself known with it"]
 
 
 COMMAND = Command("route", "show or set from which store each query is answered", _arguments, _route)

@@ -20,6 +20,7 @@ from pipelines.routing.evidence import Evidence
 from pipelines.routing.stage import Setting, Stage, stage_key
 from pipelines.target.control_table import ControlTable, Key, NoControlTableError, Row
 
+UNKNOWN = "no application has made itself known with it"
 pytestmark = pytest.mark.integration
 
 MAPPING = """
@@ -134,6 +135,12 @@ def test_the_command_refuses_without_evidence_and_writes_down_what_it_did(
     assert run(["route", str(mapping)]) == 0
     assert "no control table crossover-shop yet" in capsys.readouterr().out
     assert run(["route", str(mapping), "q", "shadow"]) == 0
+    assert UNKNOWN in capsys.readouterr().out
+    assert run(["route", str(mapping), "q"]) == 0
+    assert UNKNOWN in capsys.readouterr().out
+    table.put(Row(Key("queries", "q"), {"name": "q"}))
+    assert run(["route", str(mapping), "q", "shadow"]) == 0
+    assert UNKNOWN not in capsys.readouterr().out
     assert run(["route", str(mapping), "q", "canary", "--share", "0.05"]) == 2
     assert "0 calls compared" in capsys.readouterr().err
     plant(table, datetime.now(UTC))
@@ -143,15 +150,16 @@ def test_the_command_refuses_without_evidence_and_writes_down_what_it_did(
     capsys.readouterr()
     assert run(["route", str(mapping), "q", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["queries"]["q"]
-    assert (shown["stage"], shown["forced"], shown["version"]) == ("dynamodb", True, 3)
+    assert (shown["stage"], shown["forced"], shown["version"]) == ("dynamodb", True, 4)
     audit = [row.document for row in table.query("audit", " ", "~")]
     steps = [(one["from"], one["to"]) for one in audit]
     assert [(a["stage"], b["stage"], b["forced"]) for a, b in steps] == [  # type: ignore[index,call-overload]
         ("rds", "shadow", False),
+        ("shadow", "shadow", False),
         ("shadow", "canary", False),
         ("canary", "dynamodb", True),
     ]
-    assert audit[2]["missing"] and not audit[1]["missing"]
+    assert audit[3]["missing"] and not audit[2]["missing"]
 
 
 @pytest.mark.parametrize(
