@@ -14,6 +14,7 @@ from pipelines.permissions.purpose import Purpose
 from pipelines.permissions.resources import Objects, Where
 from pipelines.source.address import SourceAddress
 from pipelines.source.ledger.epoch import EPOCH_FILE
+from pipelines.target.control_table import control_table_name
 
 TABLE_ACTIONS: Mapping[Purpose, tuple[str, ...]] = {
     Purpose.READER: ("DescribeTable", "Scan"),
@@ -174,7 +175,7 @@ def _route(used: Used) -> Iterator[Allow]:
 
 
 def _control_table(used: Used, *actions: str) -> Allow:
-    resource = used.where.table(f"crossover-{used.name}")
+    resource = used.where.table(control_table_name(used.name))
     return Allow("ControlTable", tuple(f"dynamodb:{action}" for action in actions), (resource,))
 
 

@@ -30,8 +30,6 @@ class Options:
             raise UsageError(f"deadline_seconds {self.deadline_seconds}: give seconds above 0")
         if not 0 <= self.noise <= 1:
             raise UsageError(f"noise {self.noise}: give a share from 0 to 1")
-        if isinstance(self.ignore, str):
-            raise UsageError("ignore: give paths, as a tuple")
 
     def kept(self, answer: Any) -> Any:
         return answer if self.snapshot is None else self.snapshot(answer)

@@ -35,6 +35,10 @@ _READ_AT_ONCE = 100  # BatchGetItem's limit
 _ATTEMPTS = 5
 
 
+def control_table_name(migration: str) -> str:
+    return f"crossover-{migration}"
+
+
 class NoControlTableError(TargetError):
     """The migration has none yet, or it was deleted."""
 
@@ -62,7 +66,7 @@ class ControlTable:
     @classmethod
     def of(cls, migration: str, client: DynamoDBClient | None = None) -> ControlTable:
         """Of the migration of that name. Calls nobody. Raises UsageError where AWS's settings cannot be used."""
-        return cls(client or dynamodb_client(), f"crossover-{migration}")
+        return cls(client or dynamodb_client(), control_table_name(migration))
 
     def create(self, wait_seconds: float = WAIT_SECONDS) -> None:
         """Until it can be used; without effect where it is there. Raises TargetError."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.cli import run
-from pipelines.errors import StageError, TargetError
+from pipelines.errors import StageError, TargetError, UsageError
 from pipelines.mapping.load import parse_mapping
 from pipelines.routing import Router
 from pipelines.routing.changing import change, standing
@@ -197,3 +197,9 @@ def test_a_row_that_is_not_crossovers_is_told(table: ControlTable) -> None:
     table.client.put_item(TableName=table.name, Item={"pk": {"S": "query#q"}, "sk": {"S": "stage"}})
     with pytest.raises(TargetError, match="no row of Crossover's"):
         standing(table, "q", datetime.now(UTC))
+
+
+def test_ignored_paths_are_not_one_text() -> None:
+    router = Router(parse_mapping(MAPPING, "shop.yaml"))
+    with pytest.raises(UsageError, match="ignore: give paths"):
+        router.query("q", rds=str, dynamodb=str, ignore="updated_at")
