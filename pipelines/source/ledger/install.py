@@ -10,8 +10,8 @@ from psycopg.sql import Identifier, Literal
 from pipelines.mapping.catalog import TableRef
 from pipelines.source.ledger.control import begin_epoch, switch_off, switch_on
 from pipelines.source.ledger.installed import Installed, InstalledFunction, InstalledTrigger
-from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, RELAY, SCHEMA
-from pipelines.source.ledger.schema import create_statements, drop_statements
+from pipelines.source.ledger.names import CAPTURED, CONTROL, SCHEMA
+from pipelines.source.ledger.schema import MIGRATIONS_ROWS, create_statements, drop_statements
 from pipelines.source.ledger.steps import Step
 from pipelines.source.ledger.triggers import TableTriggers
 
@@ -65,7 +65,7 @@ def uninstall_steps(migration: str, installed: Installed, is_last: bool) -> list
     """`is_last`: no other migration of the database has a ledger; then the schema goes, too."""
     forgotten = [
         sql.SQL("DELETE FROM {} WHERE migration = {}").format(table, Literal(migration))
-        for table in (LOG, MARK, ITEM, BACKFILL, CAPTURED, RELAY, CONTROL)
+        for table in (*MIGRATIONS_ROWS, CONTROL)
     ]
     drops = [_drop_function(function) for function in installed.functions]
     return [

@@ -15,6 +15,9 @@ from pipelines.mapping.catalog import TableRef
 
 SCHEMA = "crossover"
 
+COMMAND_LOCK = 0x63726F73736F7665
+"""pg_advisory_lock's: "crossove". One command at a time in a database that installs, removes or fences."""
+
 LOG = sql.Identifier(SCHEMA, "log")
 MARK = sql.Identifier(SCHEMA, "mark")
 ITEM = sql.Identifier(SCHEMA, "item")
@@ -22,6 +25,10 @@ CONTROL = sql.Identifier(SCHEMA, "control")
 CAPTURED = sql.Identifier(SCHEMA, "captured")
 BACKFILL = sql.Identifier(SCHEMA, "backfill")
 RELAY = sql.Identifier(SCHEMA, "relay")
+MASTER = sql.Identifier(SCHEMA, "master")
+STREAM = sql.Identifier(SCHEMA, "stream")
+REVERSE = sql.Identifier(SCHEMA, "reverse")
+REVERSE_RELAY = sql.Identifier(SCHEMA, "reverse_relay")
 QUOTED = sql.Identifier(SCHEMA, "quoted")
 FOLLOWED = sql.Identifier(SCHEMA, "followed")
 
@@ -52,6 +59,17 @@ def row_function_name(migration: str, table: TableRef, what: str) -> str:
 def trigger_name(migration: str, table: TableRef, operation: Operation) -> str:
     """`crossover:shop:orders~3fa2b1:update`. Unlike for each table: a partition bears its parent's triggers, too."""
     return f"{SCHEMA}:{function_name(migration, table, operation)}"
+
+
+def guard_trigger_name(migration: str) -> str:
+    """`crossover~guard~shop`, on each table of a group. Without a colon, as its function: what capture has installed
+    is told by names with one."""
+    return f"{SCHEMA}~guard~{prefix(migration)[:-1]}"
+
+
+def guard_function_name(migration: str, group: str) -> str:
+    """`guard~shop~3fa2b1`, in the schema SCHEMA; one for each group."""
+    return f"guard~{prefix(migration)[:-1]}~{hashlib.sha256(group.encode()).hexdigest()[:_HASH_DIGITS]}"
 
 
 def _cut(text: str, most: int, hashed: str) -> str:

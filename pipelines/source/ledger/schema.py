@@ -15,6 +15,18 @@ control   one row for each migration. `paused`: relays deliver nothing; `on_at`:
 relay     one row for each relay, written by itself. `gathered_at`: all log rows that were visible then are folded
 backfill  one row for each run of a backfill that writes beside relays; `sweeps` as its snapshot saw it
 captured  one row for each table whose triggers were installed: what they were, and on which partitions
+
+Where DynamoDB is the master (rules 15 and 16):
+
+master         one row for each group of item types that has ever been switched; what guards and relays obey
+stream         how far each shard of a DynamoDB stream is applied; written in one transaction with the rows. `sequence`:
+               the last record, NULL before the first; `created_at`: when DynamoDB wrote it
+reverse        DynamoDB keys whose item could not be applied yet; it is read afresh for the next try. `due`, `attempts`,
+               `set_apart`: as in item; `removed`, `owner`: a live item was removed without a tombstone, the version of
+               its end, and its `_s`
+reverse_relay  one row for each migration, written by its reverse relay. `caught_up_at`: all that was written in
+               DynamoDB before is applied or is in reverse; `resync`: why the streams cannot tell everything, until all
+               items have been read
 """
 
 from __future__ import annotations
@@ -26,7 +38,21 @@ from psycopg.rows import TupleRow
 
 from pipelines.items.canonical import quote
 from pipelines.source.ledger.follow import FOLLOWED_SIGNATURE, create_followed, drop_followed
-from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, QUOTED, RELAY, SCHEMA
+from pipelines.source.ledger.names import (
+    BACKFILL,
+    CAPTURED,
+    CONTROL,
+    ITEM,
+    LOG,
+    MARK,
+    MASTER,
+    QUOTED,
+    RELAY,
+    REVERSE,
+    REVERSE_RELAY,
+    SCHEMA,
+    STREAM,
+)
 
 # A truncating vacuum takes a lock that writers wait for; the space is used again without it.
 _HOT: LiteralString = "vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0.01"
@@ -55,13 +81,23 @@ _TELLS_THIS_FORM = frozenset(
         ("control", "on_at"),
         ("backfill", "run"),
         ("relay", "gathered_at"),
+        ("master", "phase"),
+        ("stream", "sequence"),
+        ("reverse", "due"),
+        ("reverse_relay", "caught_up_at"),
     }
 )
 
 _BACKSLASH, _QUOTE = 92, 34
 
+MIGRATIONS_ROWS = (LOG, MARK, ITEM, BACKFILL, CAPTURED, RELAY, MASTER, STREAM, REVERSE, REVERSE_RELAY)
+"""All tables but the control table: each row is one migration's, and goes with it."""
+
 ITEM_KEY = sql.SQL(_ITEM_HASH)
 """What ON CONFLICT names: the index that holds an item's row single."""
+
+REVERSE_KEY = sql.SQL("migration, table_name, pg_catalog.hashtextextended(key, 0), pg_catalog.hashtextextended(key, 1)")
+"""The same of a DynamoDB key that waits."""
 
 
 def create_statements() -> list[sql.Composed]:
@@ -106,6 +142,30 @@ def create_statements() -> list[sql.Composed]:
             " seen_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), gathered_at timestamptz,"
             " ended_at timestamptz, PRIMARY KEY (migration, holder)",
         ),
+        _table(
+            MASTER,
+            "migration text, group_name text, item_types text[] NOT NULL, phase text NOT NULL DEFAULT 'rds_first'"
+            " CHECK (phase IN ('rds_first', 'dynamodb_first', 'dynamodb_only')), fenced boolean NOT NULL DEFAULT false,"
+            " changed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
+            " PRIMARY KEY (migration, group_name)",
+        ),
+        _table(
+            STREAM,
+            "migration text, stream_arn text, shard text, table_name text NOT NULL, parent text, sequence text,"
+            " done boolean NOT NULL DEFAULT false, created_at timestamptz, PRIMARY KEY (migration, stream_arn, shard)",
+        ),
+        _table(
+            REVERSE,
+            'migration text NOT NULL, table_name text NOT NULL, key text COLLATE "C" NOT NULL,'
+            " since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
+            " due timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), attempts integer NOT NULL DEFAULT 0,"
+            " last_error text, set_apart boolean NOT NULL DEFAULT false, removed bigint, owner text",
+        ),
+        sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS reverse_key ON {} ({})").format(REVERSE, REVERSE_KEY),
+        _table(
+            REVERSE_RELAY,
+            "migration text PRIMARY KEY, holder text, seen_at timestamptz, caught_up_at timestamptz, resync text",
+        ),
         *(
             sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(table, sql.SQL(column))
             for table, column in _LATER
@@ -134,10 +194,7 @@ def is_complete(connection: Connection[TupleRow]) -> bool:
 
 def drop_statements() -> list[sql.Composed]:
     """The schema itself goes last, and only where nothing of anybody else is in it."""
-    tables = [
-        sql.SQL("DROP TABLE IF EXISTS {}").format(table)
-        for table in (LOG, MARK, ITEM, CONTROL, BACKFILL, CAPTURED, RELAY)
-    ]
+    tables = [sql.SQL("DROP TABLE IF EXISTS {}").format(table) for table in (*MIGRATIONS_ROWS, CONTROL)]
     return [
         *tables,
         drop_followed(),
