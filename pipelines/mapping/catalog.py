@@ -20,6 +20,8 @@ class Column(_Frozen):
     name: str
     type: SourceType
     nullable: bool
+    defaulted: bool = False  # an INSERT that leaves it out gives it a value: a default, of its domain too, an identity
+    generated: bool = False  # GENERATED ALWAYS AS (…): nothing can be written to it
 
 
 class TableRef(_Frozen):

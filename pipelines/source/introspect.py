@@ -92,6 +92,8 @@ SELECT r.relation, r.number AS number, a.attname AS column_name,
            WHERE f.relation = a.attrelid
              AND (f.kind = 'f' OR NOT own.attnotnull OR unproved.oid IS NOT NULL)
        ) AS nullable,
+       a.attgenerated <> '' AS generated,
+       a.attgenerated = '' AND (a.atthasdef OR a.attidentity <> '' OR d.typdefault IS NOT NULL) AS defaulted,
        pg_catalog.format_type(r.type, r.modifier) AS name, r.modifier, t.typname AS type_name,
        n.nspname = 'pg_catalog' AS built_in, t.typtype::text AS category,
        EXISTS (
@@ -107,11 +109,14 @@ FROM resolved r
 JOIN pg_catalog.pg_type t ON t.oid = r.type
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = r.relation AND a.attnum = r.number
+JOIN pg_catalog.pg_type d ON d.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_type element ON element.oid = t.typelem
 LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 WHERE t.typtype <> 'd'
 ORDER BY r.relation, r.number, r.depth
 """
+
+_COLUMNS_OF_11: LiteralString = _COLUMNS.replace("a.attgenerated", "''")  # which has no generated columns
 
 _PRIMARY_KEYS: LiteralString = """
 SELECT i.indrelid, a.attname
@@ -131,6 +136,8 @@ class _TypeRow:
     number: int
     column_name: str
     nullable: bool
+    generated: bool
+    defaulted: bool
     name: str
     modifier: int
     type_name: str
@@ -163,8 +170,9 @@ def _read(connection: Connection[TupleRow], wanted: list[TableRef]) -> Catalog:
     }
     oids = [oid for oid, _, _ in found.values()]
     types: dict[int, list[_TypeRow]] = defaultdict(list)
+    query = _COLUMNS if connection.info.server_version >= 120000 else _COLUMNS_OF_11
     with connection.cursor(row_factory=class_row(_TypeRow)) as cursor:
-        for row in cursor.execute(_COLUMNS, (oids, oids)):
+        for row in cursor.execute(query, (oids, oids)):
             types[row.relation].append(row)
     keys: dict[int, list[str]] = defaultdict(list)
     for oid, column in connection.execute(_PRIMARY_KEYS, (oids,)):
@@ -191,7 +199,13 @@ def _columns(rows: list[_TypeRow], utf8: bool) -> tuple[Column, ...]:
     for row in rows:
         by_number.setdefault(row.number, []).append(row)
     return tuple(
-        Column(name=levels[0].column_name, type=_type(levels, utf8), nullable=levels[0].nullable)
+        Column(
+            name=levels[0].column_name,
+            type=_type(levels, utf8),
+            nullable=levels[0].nullable,
+            defaulted=levels[0].defaulted,
+            generated=levels[0].generated,
+        )
         for levels in by_number.values()
     )
 
