@@ -20,6 +20,10 @@ _SAME_ITEM = sql.SQL(
 )
 _ITEM = sql.SQL("CROSS JOIN LATERAL (SELECT i.*, i.ctid AS place FROM crossover.item i WHERE {} LIMIT 1{}) AS i")
 _WANTED = sql.SQL("unnest(%s::text[]) AS k (source_key)")
+_UNMASTERED = sql.SQL(
+    "NOT EXISTS (SELECT FROM crossover.master m"
+    " WHERE m.migration = %s AND %s = ANY (m.item_types) AND m.phase <> 'rds_first')"
+)
 _UNDELIVERED = sql.SQL("since = coalesce(i.since, pg_catalog.clock_timestamp()), due = pg_catalog.clock_timestamp()")
 
 
@@ -30,6 +34,7 @@ def statement(text: LiteralString) -> sql.Composed:
     `{same}`         the condition that item `i` is that of `k`; its parameters are migration and item type
     `{item}`         joins with the item `i` of `k`, `place` its ctid, where there is one; the same parameters
     `{locked_item}`  and locks it, in the order of the keys that are given
+    `{unmastered}`   that the item type's master is not DynamoDB; its parameters are migration and item type
     `{undelivered}`  what is set of an item whose version is raised
 
     One key after the other by the index (LATERAL … LIMIT): PostgreSQL would read the whole table for some hundred keys
@@ -40,6 +45,7 @@ def statement(text: LiteralString) -> sql.Composed:
         same=_SAME_ITEM,
         item=_ITEM.format(_SAME_ITEM, sql.SQL("")),
         locked_item=_ITEM.format(_SAME_ITEM, sql.SQL(" FOR UPDATE OF i")),
+        unmastered=_UNMASTERED,
         undelivered=_UNDELIVERED,
     )
 

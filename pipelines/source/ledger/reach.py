@@ -62,13 +62,13 @@ def _key(item: ItemPlan) -> Composable:
 
 def _on(embed: EmbedPlan, outer: RowPlan, number: int) -> Composed:
     pairs = [
-        _equal(_columns_of(number)(own), embed.row.type_of(own), _columns_of(number - 1)(out), outer.type_of(out))
+        equal(_columns_of(number)(own), embed.row.type_of(own), _columns_of(number - 1)(out), outer.type_of(out))
         for own, out in embed.on
     ]
     return sql.SQL(" AND ").join(pairs)
 
 
-def _equal(own: Composable, own_type: SourceType, outer: Composable, outer_type: SourceType) -> Composed:
+def equal(own: Composable, own_type: SourceType, outer: Composable, outer_type: SourceType) -> Composed:
     """Texts by their bytes, and as one type: enums of two types, or texts of two collations, have no `=`."""
     if own_type.kind in TEXTS and not (own_type.kind is outer_type.kind is Kind.UUID):
         return sql.SQL('{} = {} COLLATE "C"').format(_as_text(own, own_type), _as_text(outer, outer_type))

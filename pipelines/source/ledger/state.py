@@ -8,8 +8,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pipelines.mapping.capture import compile_capture
+from pipelines.mapping.groups import groups_of
 from pipelines.mapping.plan import MigrationPlan
 from pipelines.source.ledger.control import NOT_INSTALLED, Control, read_control, read_lineage
+from pipelines.source.ledger.guards import guard_gaps
 from pipelines.source.ledger.installed import read_installed
 from pipelines.source.ledger.relations import blind_tables, read_relations
 from pipelines.source.ledger.status import capture_gaps, control_gaps
@@ -46,6 +48,7 @@ def read_state(connection: Connection[TupleRow], plan: MigrationPlan, warehouse_
     gaps = [
         *control_gaps(control, plan.mapping_hash, warehouse_epoch, lineage),
         *capture_gaps(read_installed(connection, plan.name), table_triggers(capture, relations)),
+        *guard_gaps(connection, plan.name, groups_of(plan), relations),
     ]
     item_types = frozenset(one.item_type for one in capture.modes if one.mode == "ledger")
     return LedgerState(control, item_types, str(gaps[0]) if gaps else None)

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from pipelines.reading.light_client import light_client
 from pipelines.routing import Router
 from pipelines.routing.stage import Setting, Stage, stage_key
 from pipelines.target.client import dynamodb_client
@@ -23,7 +24,7 @@ from tests.bench.capture.data import ROWS
 from tests.bench.capture.installed import Installed, installed
 from tests.bench.table import ratio, render
 
-CALLS = 12_000
+CALLS = 20_000
 PER_SECOND = 150.0
 HANG_SECONDS = 3_600.0
 CONTROL = "control vs control"
@@ -68,19 +69,29 @@ def _measured(bench: Installed) -> dict[str, list[float]]:
     def throwing(aid: int) -> Any:
         raise RuntimeError(aid)
 
-    candidates: dict[str, tuple[Read, float]] = {
-        CONTROL: (dynamodb, 1.0),
-        "DynamoDB": (dynamodb, 0.0),
-        "one that throws": (throwing, 0.0),
-        "one that lies": (lambda aid: (aid, -1), 0.0),
-        "one that hangs": (lambda aid: time.sleep(HANG_SECONDS), 0.0),
+    light = light_client(client)
+
+    def lightly(aid: int) -> Any:
+        found = light.get_item(TableName="bench", Key={"pk": {"S": f"ACCOUNT#{aid}"}}).get("Item")
+        return found or (aid, 0)
+
+    candidates: dict[str, tuple[Read, float, float]] = {  # asks; noise; share of calls
+        CONTROL: (dynamodb, 1.0, 1.0),
+        "one that throws": (throwing, 0.0, 1.0),
+        "one that lies": (lambda aid: (aid, -1), 0.0, 1.0),
+        "one that hangs": (lambda aid: time.sleep(HANG_SECONDS), 0.0, 1.0),
+        "light_client's get_item": (lightly, 0.0, 1.0),
+        "light_client's get_item, 10 %": (lightly, 0.0, 0.1),
+        "boto3's get_item": (dynamodb, 0.0, 1.0),
+        "boto3's get_item, 10 %": (dynamodb, 0.0, 0.1),
+        "boto3's get_item, 1 %": (dynamodb, 0.0, 0.01),
     }
     control = ControlTable.of("bench")
     control.create()
     routers = []
     ways: dict[str, Read] = {"RDS alone, without a Router": rds}
-    for name, (candidate, noise) in candidates.items():
-        control.put(Row(stage_key(name), Setting(Stage.SHADOW, 0.0, 1).document(), 1))
+    for name, (candidate, noise, share) in candidates.items():
+        control.put(Row(stage_key(name), Setting(Stage.SHADOW, version=1, shadow_share=share).document(), 1))
         router = Router(bench.migration.mapping)  # one each: one that hangs must not take the others' threads
         routers.append(router)
         ways[name] = router.query(name, rds=rds, dynamodb=candidate, noise=noise)
