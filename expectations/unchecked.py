@@ -62,7 +62,8 @@ def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) ->
     if undecided:
         yield Unchecked(
             f"{counted(undecided, 'key')} under way",
-            "Not delivered when they were read, or written in between. Let the relay catch up, and verify again.",
+            "Not delivered or, where DynamoDB is the master, not applied when they were read; or written in between. "
+            "Let the relay catch up, and verify again.",
         )
 
 

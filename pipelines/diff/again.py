@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import SimpleQueue
@@ -20,7 +20,10 @@ from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.connect import identity, known_source_url
 from pipelines.source.ledger.health import oldest_seconds
+from pipelines.source.ledger.reverse_lag import ReverseLag, read_reverse_lag
 from pipelines.source.ledger.session import LedgerSession
+from pipelines.source.ledger.steps import connect_writable
+from pipelines.source.server_error import in_one_line
 from pipelines.warehouse.manifest import SnapshotManifest
 
 JUDGES = 4
@@ -51,11 +54,14 @@ class Again:
 @dataclass(frozen=True)
 class JudgedAgain:
     """`because`: why some differences were not judged again, or none was; empty where all were. `lag_seconds`: for so
-    long at most, when all were judged, a change had not been delivered; None where there is no ledger to tell."""
+    long at most, when all were judged, a change had not been delivered; None where there is no ledger to tell.
+    `reverse`: where DynamoDB is the master of something, how far the source was behind; None, too, where the source
+    could not be asked."""
 
     accounts: list[BucketAccount]
     because: str
     lag_seconds: float | None = None
+    reverse: ReverseLag | None = None
 
 
 def judge_again(
@@ -79,13 +85,32 @@ def judge_again(
         if judges:
             _settle(migration, judges[0], dumped_at, compared)
         accounts = _in_looks(migration, judges, work, compared, quotas)
-        lag = _lag_seconds(judges[0]) if judges else None
-    return JudgedAgain(accounts, because or (f"{again.at_most:,} at most are" if beyond else ""), lag)
+        reverse = _reverse_lag(migration, again.url, snapshot, judges)
+        lag = _lag_seconds(judges[0], reverse) if judges else None
+    return JudgedAgain(accounts, because or (f"{again.at_most:,} at most are" if beyond else ""), lag, reverse)
 
 
-def _lag_seconds(judge: Judge) -> float | None:
+def _lag_seconds(judge: Judge, reverse: ReverseLag | None) -> float | None:
     session = judge.session
-    return oldest_seconds(session, sorted(judge.state.item_types)) if isinstance(session, LedgerSession) else None
+    delivered = judge.state.item_types - (reverse.item_types if reverse else frozenset())
+    return oldest_seconds(session, sorted(delivered)) if isinstance(session, LedgerSession) else None
+
+
+def _reverse_lag(
+    migration: Migration, url: str, snapshot: SnapshotManifest, judges: Sequence[Judge]
+) -> ReverseLag | None:
+    """Asked even where nothing differs: that a stream cannot tell everything is no matter of single items."""
+    name = migration.mapping.migration
+    if judges:
+        with judges[0].session.snapshot(()) as connection:
+            return read_reverse_lag(connection, name)
+    if snapshot.ledger is None or identity(url) != snapshot.source:
+        return None
+    try:
+        with closing(connect_writable(url)) as connection, in_one_line(snapshot.source, "the reverse relay's state"):
+            return read_reverse_lag(connection, name)
+    except CrossoverError:  # nothing was judged, and nobody asked for a source that can be reached
+        return None
 
 
 def _quotas(differences: Sequence[int], at_most: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ from pipelines.source.drift import require_same_schema
 from pipelines.warehouse.hold import current_hold
 from pipelines.warehouse.layout import MANIFEST, checked_id, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
-from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest
+from pipelines.warehouse.manifest import DiffManifest, DumpManifest, RecordsManifest, SnapshotManifest, Verdicts
 from pipelines.warehouse.place import Place
 from pipelines.warehouse.snapshots import open_snapshot
 
@@ -175,17 +175,19 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
     item_types = by_item_type(accounts, migration.mapping.items)
     verdicts = total(item_types.values())
     checks = migration.mapping.checks
-    late, left = _is_late(migration, judged), sum(one.not_judged_again for one in accounts)
+    late, left = _late(migration, judged, item_types), sum(one.not_judged_again for one in accounts)
     reasons = reasons_against(
         verdicts,
         checks.thresholds.rejected,
         checks.thresholds.accepted,
         pending_passes=judged.lag_seconds is not None and not late and not left,
     )
-    if verdicts.pending and late:
+    reasons += late
+    if judged.reverse is not None and judged.reverse.resync is not None:
         reasons = (
             *reasons,
-            f"a change is undelivered for {judged.lag_seconds:,.0f} s, {checks.lag_limit_seconds:,} allowed",
+            f"what was written in DynamoDB may not all be applied ({judged.reverse.resync}); "
+            "run `crossover relay … --reverse --resync`",
         )
     reasons += too_few(len(accounts), sides.records.buckets, checks.least_coverage)
     if sides.snapshot.gap:
@@ -199,6 +201,8 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
         started_at=plan.started_at,
         snapshot_id=plan.snapshot_id,
         dump_id=plan.dump_id,
+        snapshot_started_at=sides.snapshot.started_at,
+        epoch=sides.snapshot.ledger.epoch if sides.snapshot.ledger is not None else None,
         mode=_mode(migration, sides.snapshot),
         versioned=tuple(sorted(migration.mapping.versioned)),
         buckets=sides.records.buckets,
@@ -220,9 +224,19 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
     )
 
 
-def _is_late(migration: Migration, judged: JudgedAgain) -> bool:
-    """Whether something is undelivered for longer than the mapping lets pass."""
-    return judged.lag_seconds is not None and judged.lag_seconds > migration.mapping.checks.lag_limit_seconds
+def _late(migration: Migration, judged: JudgedAgain, item_types: Mapping[str, Verdicts]) -> tuple[str, ...]:
+    """Why something that is pending has been so for too long, by who is to see to it: a relay, or the reverse relay."""
+    limit, reverse = migration.mapping.checks.lag_limit_seconds, judged.reverse
+    followers = reverse.item_types if reverse is not None else frozenset()
+    pending = {name in followers for name, verdicts in item_types.items() if verdicts.pending}
+    late: list[str] = []
+    if False in pending and judged.lag_seconds is not None and judged.lag_seconds > limit:
+        late.append(f"a change is undelivered for {judged.lag_seconds:,.0f} s, {limit:,} allowed")
+    if True in pending and reverse is not None and reverse.seconds is None:
+        late.append("what is written in DynamoDB is not applied: no reverse relay has caught up yet")
+    if True in pending and reverse is not None and reverse.seconds is not None and reverse.seconds > limit:
+        late.append(f"what is written in DynamoDB is not applied for {reverse.seconds:,.0f} s, {limit:,} allowed")
+    return tuple(late)
 
 
 def _mode(migration: Migration, snapshot: SnapshotManifest) -> str:

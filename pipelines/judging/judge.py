@@ -3,6 +3,9 @@
 A relay that delivers between S1 and T has written what S2 sees; a source that changes between S1 and S2 is read again.
 Where the target's items name their rows (`_s`), the target is looked at once before: whose item is there has to be
 read in the source, too.
+
+Where DynamoDB is the master, the source follows: it is read afresh until it has what the target had, as often as
+anything that moves.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from pipelines.judging.verdict import Verdict
 from pipelines.mapping.key_owner import key_names_row
 from pipelines.mapping.outcome import Assembled, Rejected
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
+from pipelines.source.ledger.masters import mastered_by_dynamodb, read_masters
 from pipelines.source.ledger.state import LedgerState
 from pipelines.source.ledger.version import first_version
 from pipelines.source.session import SourceSession
@@ -81,6 +85,7 @@ class Judge:
     reader: ItemReader
     options: JudgeOptions
     _namers: dict[str, Namer] = field(default_factory=dict)
+    _followers: frozenset[str] = frozenset()  # item types whose master DynamoDB was when the source was read last
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="judge")
@@ -168,7 +173,12 @@ class Judge:
         session = self.session if self.has_ledger(item.name) else SourceSession(self.session.connection)
         with session.snapshot(tables_of(item)) as connection:
             keys = [json.loads(one) for one in wanted]
-            return {one.source_key: one for one in read_versioned(connection, self.plan, item, keys, self.state)}
+            found = read_versioned(connection, self.plan, item, keys, self.state)
+            if self.has_ledger(item.name):
+                self._followers = mastered_by_dynamodb(read_masters(connection, self.plan.name))
+        if item.name in self._followers:  # nothing is delivered to a master
+            found = [replace(one, undelivered=False, marked=False) for one in found]
+        return {one.source_key: one for one in found}
 
     def _targets(
         self, table: str, wanted: Sequence[tuple[_Case, str | None]]
@@ -195,6 +205,8 @@ class Judge:
             expired=self._has_expired(item.table, outcome),
             unsettled=not self.has_ledger(item.name) and self._has_moved(case, rows.twice.get(holder or ""), target),
             never=self._never(item),
+            leads=item.name in self._followers,
+            first=self._first(),
         )
         stored = None if target is None else Stored(target.version, None if target.is_tombstone else target.digest)
         ruling = rule_on(Readings(tuple(rows.twice[one] for one in compared), stored, flags))
@@ -208,6 +220,10 @@ class Judge:
         if control is not None and self.has_ledger(item.name):
             return first_version(control.epoch + 1)
         return 1 if item.version is None else NEVER
+
+    def _first(self) -> int:
+        control = self.state.control
+        return 0 if control is None else first_version(control.epoch)
 
     def _is_equivalent(self, item_type: str, outcome: Assembled | Rejected | None, target: JudgedTarget | None) -> bool:
         if not isinstance(outcome, Assembled) or target is None or target.is_tombstone:

@@ -7,7 +7,7 @@ each counts its own row's changes: `owners` comes after b and decides alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pipelines.judging.verdict import Verdict
@@ -21,6 +21,7 @@ class Rule(StrEnum):
     FOREIGN = "b"
     OWNERS = "owners"
     AHEAD = "c"
+    FOLLOWS = "follows"
     REJECTED = "d"
     EXPIRED = "e"
     EQUAL = "f"
@@ -85,12 +86,15 @@ class Flags:
     """`equivalent`: the two items differ as the mapping allows.
     `expired`: the application's TTL of the source's item is past. `unsettled`: without a ledger, the difference is not
     yet the same as it was `settle_seconds` ago, or the source changed between S1 and S2. `never`: above every version
-    that there can be, asked where no row is known."""
+    that there can be, asked where no row is known. `leads`: the target is the master, and the source follows it; then
+    the versions of `never`'s epoch begin at `first`."""
 
     equivalent: bool = False
     expired: bool = False
     unsettled: bool = False
     never: int = NEVER
+    leads: bool = False
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,16 @@ def _without_row(readings: Readings) -> Ruling:
         return Ruling(Rule.AHEAD, Verdict.AHEAD)
     if not readings.live:
         return Ruling(Rule.EQUAL, Verdict.MATCH)
+    if readings.flags.leads and _version(readings.stored) > readings.flags.first:
+        return _above(readings)
     return _unless_unsettled(readings, Ruling(Rule.EXTRA, Verdict.EXTRA))
+
+
+def _above(readings: Readings) -> Ruling:
+    """The target has a version that the source has not: one that never was, or is yet to be applied."""
+    if readings.flags.leads and _version(readings.stored) < readings.flags.never:
+        return Ruling(Rule.FOLLOWS, Verdict.PENDING, again=True)
+    return Ruling(Rule.AHEAD, Verdict.AHEAD)
 
 
 def _of_several_rows(readings: Readings) -> Ruling:
@@ -154,7 +167,7 @@ def _of_several_rows(readings: Readings) -> Ruling:
     if any(row.moved for row in readings.rows):
         return Ruling(Rule.OWNERS, Verdict.IN_FLIGHT, again=True)
     if readings.rows[0].second.is_below(_version(readings.stored)):
-        return Ruling(Rule.OWNERS, Verdict.AHEAD)
+        return replace(_above(readings), rule=Rule.OWNERS)
     if not holders and not readings.live:
         return Ruling(Rule.OWNERS, Verdict.MATCH)
     return _unless_unsettled(readings, Ruling(Rule.OWNERS, _at_rest(bool(holders), readings.live)))
@@ -165,7 +178,7 @@ def _of_one_row(row: RowTwice, readings: Readings) -> Ruling:
     stored = _version(readings.stored)
     in_source = first.digest is not None
     if second.is_below(stored):
-        return Ruling(Rule.AHEAD, Verdict.AHEAD)
+        return _above(readings)
     if first.is_reject:
         return Ruling(Rule.REJECTED, Verdict.REJECTED)
     if flags.expired and readings.stored is None:

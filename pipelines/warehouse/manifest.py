@@ -181,6 +181,8 @@ class DiffManifest(Manifest):
     stage: str = "diff"
     snapshot_id: str
     dump_id: str
+    snapshot_started_at: datetime | None = None  # nothing of the source in it is older; None in earlier manifests
+    epoch: int | None = None  # of the snapshot's ledger
     mode: str  # "no_ledger", "version", "ledger": what the verdicts can speak for
     versioned: tuple[str, ...] = ()  # item types whose versions are those of a column, in whatever mode
     buckets: int
