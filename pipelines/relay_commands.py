@@ -34,6 +34,12 @@ def _relay_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--replay", action="store_true", help="have all of --item-type, or its --key alone, delivered once more"
     )
+    what.add_argument(
+        "--resync", action="store_true", help="with --reverse: read all items, apply those that the source lacks"
+    )
+    parser.add_argument(
+        "--reverse", action="store_true", help="the other direction: apply what is written in DynamoDB to the source"
+    )
     parser.add_argument("--item-type", metavar="NAME", help="with --replay")
     parser.add_argument("--key", metavar="KEY", help='with --replay: a source key, order_id=6 or {"order_id":"6"}')
     parser.add_argument(
@@ -68,12 +74,17 @@ def _seconds(most: int) -> Callable[[str], float]:
 
 def _relay(arguments: argparse.Namespace) -> CommandResult:
     from pipelines.migration import Migration
+    from pipelines.reverse.command import reverse_relay
     from pipelines.source.connect import source_url
 
     if arguments.replay != (arguments.item_type is not None) or (arguments.key is not None and not arguments.replay):
         raise UsageError("--replay needs --item-type, and may have --key; neither means anything without it")
+    if arguments.resync and not arguments.reverse:
+        raise UsageError("--resync is the reverse relay's; give --reverse, too")
     migration = Migration.open(arguments.mapping)
     url = source_url(migration.mapping)
+    if arguments.reverse:
+        return reverse_relay(migration, url, arguments)
     if arguments.drain:
         return _drain(migration, url, arguments)
     if arguments.status:

@@ -20,7 +20,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import DechunkedInput
 from werkzeug.test import run_wsgi_app
 
-from pipelines.target import embedded_json
+from pipelines.target import embedded_json, embedded_streams
 
 _PARTIQL = ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
 _UNKNOWN = b'{"__type":"com.amazonaws.dynamodb.v20120810#UnknownOperationException","message":"no PartiQL here"}'
@@ -42,6 +42,7 @@ class EmbeddedServer(ThreadingHTTPServer):
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _KeepAliveHandler)
         embedded_json.install()
+        embedded_streams.install()
         self.application = DomainDispatcherApplication(create_backend_app)
         self.at_work = threading.Lock()
 
