@@ -20,10 +20,12 @@ from psycopg.rows import TupleRow
 from pipelines.errors import SourceError, StageError
 from pipelines.mapping.capture import CapturePlan, ItemMode, compile_capture
 from pipelines.mapping.compile import compile_mapping, tables_used
+from pipelines.mapping.groups import groups_of
 from pipelines.migration import Migration
 from pipelines.source.introspect import read_catalog
 from pipelines.source.ledger.control import Control, ledger_exists, read_control, read_lineage, schema_exists
 from pipelines.source.ledger.epoch import read_epoch, write_epoch
+from pipelines.source.ledger.guards import guard_gaps, leftover_steps
 from pipelines.source.ledger.install import (
     adoption_steps,
     clearing_steps,
@@ -33,6 +35,8 @@ from pipelines.source.ledger.install import (
     uninstall_steps,
 )
 from pipelines.source.ledger.installed import Installed, other_migrations, read_installed
+from pipelines.source.ledger.masters import require_rds_first
+from pipelines.source.ledger.names import COMMAND_LOCK
 from pipelines.source.ledger.relations import blind_tables, read_relations
 from pipelines.source.ledger.schema import is_complete
 from pipelines.source.ledger.status import ADOPT, EPOCH, UPGRADE, Gap, capture_gaps, control_gaps
@@ -42,7 +46,6 @@ from pipelines.source.ledger.version import EPOCH_STEP, highest_version
 from pipelines.source.server_error import describe
 
 LEAST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
-_ADVISORY_LOCK = 0x63726F73736F7665  # "crossove": one capture command at a time in a database
 
 State = Literal["absent", "off", "on"]
 
@@ -78,6 +81,7 @@ class _Scene:
     control: Control | None
     lineage: str | None
     warehouse_epoch: int
+    guard_gaps: list[Gap]
 
     @property
     def name(self) -> str:
@@ -112,6 +116,10 @@ def install_capture(migration: Migration, url: str) -> CaptureChange:
         return _begin(scene) if status.gaps or not scene.wanted else CaptureChange(changed=False, status=status)
 
 
+def _require_rds_first(connection: Connection[TupleRow], name: str) -> None:
+    require_rds_first(connection, name, "and a new epoch or none would lose what it has written")
+
+
 def _only_ahead(scene: _Scene) -> bool:
     return all(gap.where == EPOCH for gap in _status(scene).gaps)
 
@@ -128,12 +136,19 @@ def upgrade_capture(migration: Migration, url: str) -> CaptureChange:
         return _begin(scene) if status.gaps else CaptureChange(changed=False, status=status)
 
 
-def uninstall_capture(migration: Migration, url: str) -> bool:
-    """Whether there was anything. Needs neither the mapped tables nor a mapping that still fits them."""
+def uninstall_capture(migration: Migration, url: str, *, for_good: bool = False) -> bool:
+    """Whether there was anything. Needs neither the mapped tables nor a mapping that still fits them.
+
+    Raises StageError where DynamoDB is a group's master, unless the migration is over (`for_good`): then its guards
+    stay, and with them schema crossover, so that nobody writes to the source any more.
+    """
     name = migration.mapping.migration
     with _alone(url) as connection:
         if not schema_exists(connection):
             return False
+        if not for_good:
+            _require_rds_first(connection, name)
+            run_steps(connection, leftover_steps(connection, name))
         run_steps(connection, [schema_step()])  # a half-made one
         _keep_epoch(migration, connection)
         run_steps(connection, _uninstall_steps(connection, name))
@@ -181,10 +196,11 @@ def _alone(url: str) -> Iterator[Connection[TupleRow]]:
     """The lock ends with the session, whatever becomes of us."""
     with _session(url) as connection:
         try:
-            connection.execute("SELECT pg_catalog.pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
+            connection.execute("SELECT pg_catalog.pg_advisory_lock(%s)", (COMMAND_LOCK,))
         except psycopg.errors.LockNotAvailable:
             raise StageError(
-                "capture: another capture command is at work in this database; wait for it, then run this one again"
+                "capture: another capture command, or a switch of writes, is at work in this database; wait for it, "
+                "then run this one again"
             ) from None
         yield connection
 
@@ -204,6 +220,7 @@ def _scene(migration: Migration, connection: Connection[TupleRow]) -> _Scene:
         read_control(connection, plan.migration),
         read_lineage(connection),
         read_epoch(migration.folder.root),
+        guard_gaps(connection, plan.migration, groups_of(compiled), relations),
     )
 
 
@@ -216,6 +233,7 @@ def _status(scene: _Scene) -> CaptureStatus:
         if not is_complete(scene.connection):
             gaps.append(Gap("schema crossover", "its tables are an earlier Crossover's", UPGRADE))
         gaps += capture_gaps(scene.installed(), scene.wanted)
+        gaps += scene.guard_gaps
     state: State = "absent" if control is None else "on" if control.capture == "on" else "off"
     return CaptureStatus(
         migration=scene.name,
@@ -229,6 +247,7 @@ def _status(scene: _Scene) -> CaptureStatus:
 
 def _begin(scene: _Scene) -> CaptureChange:
     """A new epoch. The warehouse hears of it first: an epoch that was never used does no harm, one used twice does."""
+    _require_rds_first(scene.connection, scene.name)
     if not scene.wanted:
         raise StageError(f"nothing can be captured: {_reasons(scene.plan.modes)}")
     epoch = scene.next_epoch()
@@ -242,6 +261,7 @@ def _begin(scene: _Scene) -> CaptureChange:
 
 def _adopt(scene: _Scene) -> CaptureChange:
     """Partitions that came, in the epoch that there is: no version begins afresh."""
+    _require_rds_first(scene.connection, scene.name)
     run_steps(scene.connection, adoption_steps(scene.installed(), scene.wanted))
     return CaptureChange(changed=True, status=_status(_scene(scene.migration, scene.connection)))
 

@@ -7,6 +7,7 @@ it again.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -69,7 +70,8 @@ class _Tally:
 
 
 class Drain:
-    """`pause` is given the seconds to wait before the next pass."""
+    """`pause` is given the seconds to wait before the next pass. `between`: called before each batch; what it raises
+    ends the drain. `most_passes`: it ends after so many, whatever is left."""
 
     def __init__(
         self,
@@ -78,12 +80,16 @@ class Drain:
         progress: Progress,
         most_tries: int = MOST_TRIES,
         pause: Callable[[float], None] = time.sleep,
+        between: Callable[[], None] = lambda: None,
+        most_passes: float = math.inf,
     ) -> None:
         self._deliverer = deliverer
         self._item_types = item_types
         self._progress = progress
         self._most_tries = most_tries
         self._pause = pause
+        self._between = between
+        self._most_passes = most_passes
         self._random = random.Random()  # noqa: S311 - spreads drains, guards nothing
         self._tally = _Tally()
         self._told_at = float("-inf")
@@ -96,11 +102,15 @@ class Drain:
             leave(self._deliverer)
 
     def _run(self) -> Drained:
-        in_vain = 0
+        in_vain = passes = 0
         while True:
+            self._between()
             self._gather()
             settled, waiting = self._pass()
-            if not settled and not waiting and not open_mark_count(self._deliverer.session):
+            if not settled and not waiting and not open_mark_count(self._deliverer.session, self._item_types):
+                return self._drained()
+            passes += 1
+            if passes >= self._most_passes:
                 return self._drained()
             in_vain = 0 if settled else in_vain + 1
             if in_vain:
@@ -119,6 +129,7 @@ class Drain:
         """Over all that is undelivered once: how many items were settled, how many others are to be seen to again."""
         settled = waiting = 0
         for item_type, batch in self._batches():
+            self._between()
             free = [one.source_key for one in batch if not one.leased]
             delivered = self._deliverer.deliver(item_type, free, undelivered_only=True)
             waiting += len(batch) - len(free) + len(delivered.busy)

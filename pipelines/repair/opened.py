@@ -21,6 +21,7 @@ from pipelines.migration import Migration
 from pipelines.repair.decision import Rules
 from pipelines.repair.image import Key
 from pipelines.source.connect import identity, source_url
+from pipelines.source.ledger.masters import require_rds_first
 from pipelines.source.ledger.version import first_version
 from pipelines.target.batch_get import MOST_KEYS, ItemReader
 from pipelines.target.client import Address, dynamodb_client
@@ -100,6 +101,7 @@ def opened_tools(migration: Migration, diff: DiffManifest, *, writes: bool) -> I
         deliverer = None
         if writes and judge.state.gap is None:
             ledger = stack.enter_context(opened_ledger(migration, url))
+            require_rds_first(ledger.session.connection, migration.mapping.migration, "and a repair would write to it")
             deliverer = stack.enter_context(opened_deliverer(migration, ledger))
         wire = stack.enter_context(Wire(Address.of(dynamodb_client()), WRITERS, LONGEST_ANSWER_SECONDS))
         pool = stack.enter_context(ThreadPoolExecutor(WRITERS, thread_name_prefix="repair"))

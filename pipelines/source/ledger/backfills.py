@@ -2,12 +2,17 @@
 
 A sweep takes away tombstones, which hold back the older items that a backfill still has to put. So a snapshot carries
 the number of sweeps that it saw; a backfill of it begins only if there was none since, and a sweep only if no backfill
-is begun and not finished.
+is begun and not finished. Neither begins where DynamoDB is the master of a group, or is to become it (rule 15): its
+items are newer than the source's, and its tombstones are its own.
 """
 
 from __future__ import annotations
 
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
 from pipelines.errors import StageError
+from pipelines.source.ledger.masters import require_rds_first
 from pipelines.source.ledger.session import LedgerSession
 
 
@@ -15,6 +20,7 @@ def begin_backfill(session: LedgerSession, run: str, sweeps: int) -> None:
     """`sweeps`: as the snapshot saw it. Repeated for the same run, it changes nothing. Runs of before are given up:
     the warehouse's lock lets one run at a time, and only the last can be gone on with. Raises StageError."""
     with session.writing(alone=True) as connection:
+        require_rds_first(connection, session.migration, "and a backfill would write to it")
         now = _sweeps(session)
         if now != sweeps:
             raise StageError(f"{session.migration}: tombstones were swept since the snapshot; take a new snapshot")
@@ -40,10 +46,19 @@ def finish_backfill(session: LedgerSession, run: str) -> None:
         )
 
 
+def open_backfills(connection: Connection[TupleRow], migration: str) -> list[str]:
+    """The runs that are begun and not finished, in the caller's transaction."""
+    found = connection.execute(
+        "SELECT run FROM crossover.backfill WHERE migration = %s AND finished_at IS NULL ORDER BY run", (migration,)
+    )
+    return [run for (run,) in found]
+
+
 def begin_sweep(session: LedgerSession, wait_seconds: float) -> int:
     """Returns the time before which a tombstone must have been written to be swept, in seconds since 1970 by the
     database's clock. Backfills of earlier epochs count, too: what they sent may be under way. Raises StageError."""
     with session.writing(alone=True) as connection:
+        require_rds_first(connection, session.migration, "and its tombstones are not swept")
         open_run = connection.execute(
             "SELECT run, finished_at IS NULL FROM crossover.backfill WHERE migration = %s AND (finished_at IS NULL"
             " OR finished_at > pg_catalog.clock_timestamp() - %s * interval '1 second') ORDER BY 2 DESC LIMIT 1",

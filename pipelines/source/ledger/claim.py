@@ -1,6 +1,9 @@
 """A claim (rule 9): a lease on items, and the fold of their log rows, in one transaction. Of items that are named,
 or of those that have been due for longest.
 
+Not of item types whose master DynamoDB is (rule 15): nothing is delivered to a master. The control row's lock, which a
+change of master takes alone, keeps that true until the claim is committed.
+
 The fold deletes log rows, adds their number to `base` and the keys that they tell of to `keys`: no snapshot sees one
 without the other. Rows that a compaction holds are left to it: they count all the same.
 """
@@ -77,6 +80,8 @@ def claim_due(session: LedgerSession, items: Sequence[ItemPlan], lease: Lease, m
             "SELECT i.item_type, i.source_key, i.keys, coalesce(i.delivered, -1) FROM crossover.item i"
             " WHERE i.due IS NOT NULL AND i.due <= pg_catalog.now()"
             " AND i.migration || '' = %(migration)s AND i.item_type || '' = ANY (%(types)s::text[])"
+            " AND i.item_type <> ALL (ARRAY(SELECT unnest(m.item_types) FROM crossover.master m"
+            " WHERE m.migration = %(migration)s AND m.phase <> 'rds_first'))"
             " AND (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
             " AND (coalesce(i.delivered, -1) < %(first)s + i.base OR EXISTS (SELECT FROM crossover.log l"
             " WHERE l.migration = i.migration AND l.item_type = i.item_type AND l.source_key = i.source_key))"
@@ -108,9 +113,10 @@ def _take(session: LedgerSession, item_type: str, source_keys: list[str], undeli
     connection.execute(
         statement(
             "INSERT INTO crossover.item (migration, item_type, source_key)"
-            ' SELECT %s, %s, k.source_key FROM {wanted} ORDER BY k.source_key COLLATE "C" ON CONFLICT DO NOTHING'
+            " SELECT %s, %s, k.source_key FROM {wanted} WHERE {unmastered}"
+            ' ORDER BY k.source_key COLLATE "C" ON CONFLICT DO NOTHING'
         ),
-        (migration, item_type, source_keys),
+        (migration, item_type, source_keys, migration, item_type),
     )
     logged = []  # where all are wanted, the log need not be read
     if undelivered_only:
@@ -119,12 +125,15 @@ def _take(session: LedgerSession, item_type: str, source_keys: list[str], undeli
         statement(
             "SELECT i.source_key, i.keys, coalesce(i.delivered, -1) FROM {wanted}"
             " CROSS JOIN LATERAL (SELECT i.source_key, i.keys, i.delivered"
-            " FROM crossover.item i WHERE {same}"
+            " FROM crossover.item i WHERE {same} AND {unmastered}"
             " AND (i.lease_until IS NULL OR i.lease_until < pg_catalog.clock_timestamp())"
             " AND (NOT %s OR coalesce(i.delivered, -1) < %s + i.base OR i.source_key = ANY (%s::text[]))"
             " LIMIT 1 FOR UPDATE OF i SKIP LOCKED) AS i"
         ),
-        (source_keys, migration, item_type, undelivered_only, session.first_version, [key for (key,) in logged]),
+        (
+            *(source_keys, migration, item_type, migration, item_type),
+            *(undelivered_only, session.first_version, [key for (key,) in logged]),
+        ),
     )
     return [_Held(source_key, left_keys_of(keys), delivered) for source_key, keys, delivered in found]
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pipelines.errors import StageError
+from pipelines.source.ledger.masters import is_mastered_by_dynamodb
 from pipelines.source.ledger.session import LedgerSession
 
 
 def replay_items(session: LedgerSession, item_type: str, source_keys: list[str]) -> None:
-    """Raises StageError, SourceError."""
+    """Raises StageError, also where DynamoDB is the master; SourceError."""
     with session.writing() as connection:
+        _require_target(connection, session, item_type)
         connection.execute(
             "INSERT INTO crossover.log (migration, item_type, source_key) SELECT %s, %s, unnest(%s::text[])",
             (session.migration, item_type, source_keys),
@@ -17,9 +23,18 @@ def replay_items(session: LedgerSession, item_type: str, source_keys: list[str])
 def replay_item_type(session: LedgerSession, item_type: str) -> None:
     """All of its rows, and all that the ledger knows of rows that are gone. Raises StageError, SourceError."""
     with session.writing() as connection:
+        _require_target(connection, session, item_type)
         connection.execute(
             "INSERT INTO crossover.mark (migration, item_type, path) VALUES (%s, %s, '')",
             (session.migration, item_type),
+        )
+
+
+def _require_target(connection: Connection[TupleRow], session: LedgerSession, item_type: str) -> None:
+    if is_mastered_by_dynamodb(connection, session.migration, item_type):
+        raise StageError(
+            f"{session.migration}: DynamoDB is the master of {item_type}, nothing is delivered to it; "
+            f"run `crossover writes … {item_type} rds_first` first"
         )
 
 

@@ -1,6 +1,7 @@
 """A touch raises an item's version, so that it is delivered again (rules 7, 8a, 13). Repeated, it changes nothing.
 
 It reads no count of log rows, which a fold could move meanwhile: `base = greatest(base, above + 1 - epoch * 2^40)`.
+Of an item type whose master DynamoDB is none is made: its versions are DynamoDB's to give.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pipelines.source.ledger.item_row import LeftKey, as_json, left_keys_of, merged, statement
+from pipelines.source.ledger.masters import is_mastered_by_dynamodb
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.version import read_versions
 
@@ -17,6 +19,8 @@ def touch(session: LedgerSession, item_type: str, source_key: str, above: int, k
     """The item's version is over `above` from now on. `key`: a DynamoDB key that is to be counted as left, so that
     the delivery puts a tombstone there, or the item again if it does have that key."""
     with session.writing() as connection:
+        if is_mastered_by_dynamodb(connection, session.migration, item_type):
+            return
         base, keys = _locked(connection, session.migration, item_type, source_key)
         _raise(session, item_type, source_key, base, keys, above, key)
 
@@ -26,6 +30,8 @@ def ask_to_leave(session: LedgerSession, item_type: str, owner: str, key: str, s
     its own version, `stored` and `above`; not where it has been asked already."""
     least = max(stored, above)
     with session.writing() as connection:
+        if is_mastered_by_dynamodb(connection, session.migration, item_type):
+            return
         base, keys = _locked(connection, session.migration, item_type, owner)
         if any(one.key == key and one.left > least for one in keys):
             return

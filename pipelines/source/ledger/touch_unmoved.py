@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from pipelines.source.ledger.item_row import LeftKey, as_json, left_keys_of, merged, statement
+from pipelines.source.ledger.masters import is_mastered_by_dynamodb
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.version import read_versions
 
@@ -33,10 +34,13 @@ class Touched(Enum):
 
 
 def touch_unmoved(session: LedgerSession, item_type: str, wanted: Iterable[Raise]) -> dict[str, Touched]:
-    """By source key, of which each is asked for once; in one transaction. Raises StageError, SourceError."""
+    """By source key, of which each is asked for once; in one transaction. Where DynamoDB is their master by now they
+    count as moved. Raises StageError, SourceError."""
     by_key = {one.source_key: one for one in wanted}
     source_keys = sorted(by_key)  # as compaction and claims take them, so that no two sessions wait for each other
     with session.writing() as connection:
+        if is_mastered_by_dynamodb(connection, session.migration, item_type):
+            return dict.fromkeys(source_keys, Touched.MOVED)
         connection.execute(
             statement(
                 "INSERT INTO crossover.item (migration, item_type, source_key)"

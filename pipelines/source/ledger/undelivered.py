@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
 
 from pipelines.source.ledger.session import LedgerSession
 
@@ -33,6 +34,18 @@ class Undelivered:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """Of some item types: undelivered items, open marks, items under a lease, whether delivered or not."""
+
+    undelivered: int
+    marks: int
+    leased: int
+
+    def __bool__(self) -> bool:
+        return bool(self.undelivered or self.marks or self.leased)
+
+
+@dataclass(frozen=True)
 class Backlog:
     """Of one item type, in items. `failing`: undelivered, and tried in vain; `set_apart`: those of them that were
     tried many times, or that no other try can help. `rejected`: rows that cannot be items."""
@@ -49,12 +62,15 @@ class Backlog:
 def undelivered_after(
     session: LedgerSession, item_types: Sequence[str], after: tuple[str, str], most: int
 ) -> list[Undelivered]:
-    """The next, in order of item type and source key, that come after this one."""
+    """The next, in order of item type and source key, that come after this one; not of item types whose master
+    DynamoDB is."""
     with session.snapshot(()) as connection:
         found = connection.execute(
             sql.SQL(
                 "SELECT u.item_type, u.source_key, bool_or(u.leased) FROM ({}) AS u"
                 " WHERE u.item_type = ANY (%(types)s::text[])"
+                " AND u.item_type <> ALL (ARRAY(SELECT unnest(m.item_types) FROM crossover.master m"
+                " WHERE m.migration = %(migration)s AND m.phase <> 'rds_first'))"
                 ' AND (u.item_type COLLATE "C", u.source_key COLLATE "C") > (%(type)s, %(key)s)'
                 ' GROUP BY u.item_type, u.source_key ORDER BY u.item_type COLLATE "C", u.source_key COLLATE "C"'
                 " LIMIT %(most)s"
@@ -101,7 +117,29 @@ def _backlog(item_type: str, counts: tuple[int, int, int, int, list[str]], rejec
     return Backlog(item_type, undelivered, leased, failing, set_apart, rejected, tuple(errors))
 
 
-def open_mark_count(session: LedgerSession) -> int:
+def open_mark_count(session: LedgerSession, item_types: Sequence[str] | None = None) -> int:
+    """Of these item types, or of all."""
     with session.snapshot(()) as connection:
-        found = connection.execute("SELECT count(*) FROM crossover.mark WHERE migration = %s", (session.migration,))
+        found = connection.execute(
+            "SELECT count(*) FROM crossover.mark WHERE migration = %(migration)s"
+            " AND (%(types)s::text[] IS NULL OR item_type = ANY (%(types)s::text[]))",
+            {"migration": session.migration, "types": None if item_types is None else list(item_types)},
+        )
         return int((found.fetchone() or (0,))[0])
+
+
+def rest(connection: Connection[TupleRow], session: LedgerSession, item_types: Sequence[str]) -> Rest:
+    """In the caller's transaction. Reads all items."""
+    found = connection.execute(
+        sql.SQL(
+            "SELECT (SELECT count(DISTINCT (u.item_type, u.source_key)) FROM ({}) AS u"
+            " WHERE u.item_type = ANY (%(types)s::text[])),"
+            " (SELECT count(*) FROM crossover.mark WHERE migration = %(migration)s"
+            " AND item_type = ANY (%(types)s::text[])),"
+            " (SELECT count(*) FROM crossover.item WHERE migration = %(migration)s"
+            " AND item_type = ANY (%(types)s::text[]) AND lease_until > pg_catalog.clock_timestamp())"
+        ).format(_ALL),
+        {"migration": session.migration, "first": session.first_version, "types": list(item_types)},
+    ).fetchone()
+    assert found is not None  # counts always are
+    return Rest(*found)
