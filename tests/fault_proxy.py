@@ -203,6 +203,10 @@ def _written(document: dict[str, Any], answer: dict[str, Any]) -> list[dict[str,
     """The items that a request has put, by its answer."""
     if "Item" in document:
         return [document["Item"]]
+    if "KeyConditionExpression" in document:
+        return []
+    if "TransactItems" in document:
+        return [write["Put"]["Item"] for write in document["TransactItems"] if "Put" in write]
     if "Statements" in document:
         pairs = zip(document["Statements"], answer["Responses"], strict=True)
         return [inserted(statement)[1] for statement, response in pairs if "Error" not in response]

@@ -16,7 +16,10 @@ DELETED_ATTRIBUTE = "_deleted"
 TTL_ATTRIBUTE = "_ttl"
 SOURCE_ATTRIBUTE = "_s"  # whose item it is, where its key does not tell
 WRITTEN_ATTRIBUTE = "_at"  # of a tombstone: the source database's time, in seconds since 1970
-OWN_ATTRIBUTES = frozenset({VERSION_ATTRIBUTE, DELETED_ATTRIBUTE, TTL_ATTRIBUTE, SOURCE_ATTRIBUTE, WRITTEN_ATTRIBUTE})
+WRITES_ATTRIBUTE = "_w"  # by which an application's last writes are known, where DynamoDB is the master
+OWN_ATTRIBUTES = frozenset(
+    {VERSION_ATTRIBUTE, DELETED_ATTRIBUTE, TTL_ATTRIBUTE, SOURCE_ATTRIBUTE, WRITTEN_ATTRIBUTE, WRITES_ATTRIBUTE}
+)
 """Crossover's own attributes: in the DynamoDB item, never in `item`, `digest` or `size` of a record."""
 
 RECORD_SCHEMA: pa.Schema = pa.schema(

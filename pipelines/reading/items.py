@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from pipelines.errors import UsageError
-from pipelines.items.record import DELETED_ATTRIBUTE, OWN_ATTRIBUTES
+from pipelines.items.record import DELETED_ATTRIBUTE
 from pipelines.mapping.catalog import Catalog
 from pipelines.mapping.key_patterns import KeyMatcher
 from pipelines.mapping.plan import ItemPlan
@@ -19,22 +16,13 @@ from pipelines.reading.access import Access, index_access, table_access
 from pipelines.reading.cursor import from_cursor, to_cursor
 from pipelines.reading.key_value import require_columns
 from pipelines.reading.opening import Source, opened_plan
+from pipelines.reading.shown import Item, shown
 from pipelines.reading.sort_range import sort_range
 from pipelines.target.client import dynamodb_client as default_client
 from pipelines.target.failures import target_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-Item = dict[str, Any]
-"""An item as Python values (boto3's TypeDeserializer: Decimal, set, Binary, …), without Crossover's attributes."""
-
-
-class _Deserializer(TypeDeserializer):
-    def _deserialize_n(self, value: str) -> Decimal:
-        """boto3's own raises Rounded for 99E124 where it comes with all its zeros; this is as exact."""
-        return Decimal(value)
-
 
 MOST_A_PAGE = 1000
 _NOTHING: Mapping[str, Any] = {}
@@ -76,7 +64,6 @@ class Items:
         self._client = dynamodb_client or default_client()
         self._plans = {item.name: item for item in plan.items}
         self._matcher = KeyMatcher(plan)
-        self._deserializer = _Deserializer()
 
     def get(
         self, item_type: str, columns: Mapping[str, object] = _NOTHING, /, *, consistent: bool = False, **more: object
@@ -89,7 +76,7 @@ class Items:
         with target_errors(self._client, "GetItem", access.table):
             answer = self._client.get_item(TableName=access.table, Key=key, ConsistentRead=consistent)
         item = answer.get("Item")
-        return None if item is None or DELETED_ATTRIBUTE in item else self._shown(item)
+        return None if item is None or DELETED_ATTRIBUTE in item else shown(item)
 
     def list(
         self,
@@ -190,7 +177,7 @@ class Items:
             if len(found) > size or start is None:
                 break
             limit = min(limit * 2, MOST_A_PAGE)  # what was hidden may be followed by more of it
-        items = tuple(self._shown(item) for item in found[:size])
+        items = tuple(shown(item) for item in found[:size])
         if len(found) <= size:
             return Page(items)
         last = found[size - 1]
@@ -199,8 +186,3 @@ class Items:
     def _is_live(self, item_type: str, access: Access, item: Mapping[str, Any]) -> bool:
         key = {name: item[name] for name in access.table_keys}
         return DELETED_ATTRIBUTE not in item and self._matcher.item_type(access.table, key) == item_type
-
-    def _shown(self, item: Mapping[str, Any]) -> Item:
-        return {
-            name: self._deserializer.deserialize(value) for name, value in item.items() if name not in OWN_ATTRIBUTES
-        }
