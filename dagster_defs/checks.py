@@ -17,6 +17,7 @@ from dagster_defs.check_accounts import (
 )
 from dagster_defs.check_source import capture_checks, rejects_check
 from dagster_defs.check_verdicts import diff_checks
+from dagster_defs.cutover import cutover_checks
 from dagster_defs.freshness import freshness_checks
 from pipelines.mapping.model import Mapping
 
@@ -30,7 +31,7 @@ def migration_checks(mapping: Mapping, path: Path) -> list[dg.AssetChecksDefinit
         "backfill": [accounts_check("backfill", backfill_accounts, job="backfill")],
         "dump": [accounts_check("dump", dump_accounts)],
         "diff": [*diff_checks(mapping), accounts_check("diff", diff_accounts)],
-        "report": freshness_checks(mapping),
+        "report": [*freshness_checks(mapping), *cutover_checks()],
     }
     return [
         asset_checks(dg.AssetKey([mapping.migration, asset]), checks, path)

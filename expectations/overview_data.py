@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from expectations.cutover_view import CutoverView
 from expectations.report_data import PathCount, SampleGroup, Term, Unchecked
 from expectations.trend import Trend
 from pipelines.diff.standing import Standing
@@ -73,13 +74,15 @@ class RunView:
 
 @dataclass(frozen=True)
 class MigrationView:
-    """`notes`: what keeps the page from saying more, or from being sure: runs that cannot be read or did not finish."""
+    """`notes`: what keeps the page from saying more, or from being sure: runs that cannot be read or did not finish.
+    `cutover`: None where nobody has looked at it."""
 
     name: str
     standing: Standing
     run: RunView | None
     notes: tuple[str, ...]
     trend: Trend
+    cutover: CutoverView | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from importlib.metadata import version
 
+from expectations.cutover_view import cutover_view
 from expectations.display import visible
 from expectations.overview_data import MigrationView, Overview
 from expectations.overview_run import run_view
@@ -45,12 +46,15 @@ def _migration(folder: MigrationFolder) -> MigrationView:
         report, problem = _report_of(folder, runs.newest.id)
         notes += [problem] if problem else []
         view = run_view(folder, runs.newest, report, runs.finished)
+    cutover, problem = cutover_view(folder)
+    notes += [problem] if problem else []
     return MigrationView(
         name=visible(folder.root.name),
         standing=_standing(runs),
         run=view,
         notes=tuple(visible(note) for note in notes),
         trend=trend_of(trend_runs(folder, runs.finished)),
+        cutover=cutover,
     )
 
 

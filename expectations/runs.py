@@ -10,7 +10,7 @@ from pipelines.warehouse.layout import MigrationFolder, read_manifest
 from pipelines.warehouse.manifest import DiffManifest
 
 DIFFS = "diffs"
-_STAGES = (DIFFS, "snapshots", "records", "backfills", "dumps")
+_STAGES = (DIFFS, "snapshots", "records", "backfills", "dumps", "cutover")
 
 
 @dataclass(frozen=True)
