@@ -7,19 +7,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipelines.command import Command, CommandResult, add_mapping_argument
-from pipelines.errors import UsageError
+from pipelines.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
     from pipelines.routing.changing import Standing
-    from pipelines.routing.stage import Stage
+    from pipelines.routing.evidence import Evidence
+    from pipelines.routing.samples import Sample
+    from pipelines.routing.stage import Setting, Stage
     from pipelines.target.control_table import ControlTable
+
+_MOST_PATHS = 4
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_mapping_argument(parser)
     parser.add_argument("query", metavar="QUERY", nargs="?", help="its name; all of them unless given")
     parser.add_argument("stage", metavar="STAGE", nargs="?", help="set it to rds, shadow, canary or dynamodb")
-    parser.add_argument("--share", metavar="N", help="with canary: of the keys, above 0 and below 1, or 5%%")
+    parser.add_argument("--share", metavar="N", help="with canary: of the keys; with shadow: of the calls; 0.05 or 5%%")
     parser.add_argument("--force", action="store_true", help="without the evidence that is asked for; it is on record")
 
 
@@ -44,13 +48,17 @@ def _wanted(arguments: argparse.Namespace) -> tuple[Stage | None, float]:
     if arguments.stage is None:
         if arguments.share or arguments.force:
             raise UsageError("--share, --force: only with QUERY and STAGE")
-        return None, 0.0
+        return None, 1.0
     if arguments.stage not in [*Stage]:
         raise UsageError(f"STAGE {arguments.stage}: use one of {', '.join(Stage)}")
     stage = Stage(arguments.stage)
-    if (stage is Stage.CANARY) != (arguments.share is not None):
-        raise UsageError("--share: with canary, and only there; a share of the keys, 5%")
-    return stage, 0.0 if arguments.share is None else _share(arguments.share)
+    if arguments.share is None:
+        if stage is Stage.CANARY:
+            raise UsageError("canary: with --share, of the keys, 5%")
+        return stage, 1.0
+    if stage not in (Stage.SHADOW, Stage.CANARY):
+        raise UsageError("--share: with shadow and canary alone")
+    return stage, _share(arguments.share)
 
 
 def _share(text: str) -> float:
@@ -80,8 +88,11 @@ def _shown(migration: str, table: ControlTable, query: str | None, now: datetime
 
 
 def _lines(one: Standing) -> list[str]:
+    """Stage; what was compared; failures; how long answers take; differences. Of times, the median and p99."""
+    from pipelines.routing.samples import HOURS
+
     setting, evidence = one.setting, one.evidence
-    share = f" {setting.share:.2%}" if setting.share else ""
+    share = _told_share(setting)
     since = f", since {setting.changed_at[:16]} by {setting.by}{', forced' if setting.forced else ''}"
     lines = [f"{one.query}: {setting.stage}{share}{since if setting.version else ''}"]
     lines.append(
@@ -90,7 +101,38 @@ def _lines(one: Standing) -> list[str]:
     )
     told = ("candidate_errors", "candidate_late", "shadow_dropped", "dynamodb_errors", "dynamodb_late", "fallbacks")
     counted = [f"{name} {evidence.counts[name]:,}" for name in told if evidence.counts[name]]
-    return [*lines, f"  {', '.join(counted)}"] if counted else lines
+    lines += [f"  {', '.join(counted)}"] if counted else []
+    lines += [f"  p50/p99 ms: {', '.join(times)}"] if (times := _times(evidence)) else []
+    if one.samples:
+        lines.append(f"  differences, first of each kind in the last {HOURS} hours:")
+    return [*lines, *(f"    {_told_sample(sample)}" for sample in one.samples)]
+
+
+def _told_share(setting: Setting) -> str:
+    from pipelines.routing.stage import Stage
+
+    of_keys = f" {setting.share:.2%}" if setting.stage is Stage.CANARY else ""
+    if setting.shadow_share == 1 or setting.stage not in (Stage.SHADOW, Stage.CANARY):
+        return of_keys
+    return f"{of_keys}, {setting.shadow_share:.2%} of calls in shadow"
+
+
+def _times(evidence: Evidence) -> list[str]:
+    """`candidate`: DynamoDB's answers in shadow; `dynamodb`: those that callers have waited for."""
+    from pipelines.routing.histogram import quantile
+
+    found = []
+    for whose in ("rds", "candidate", "dynamodb"):
+        marks = [quantile(evidence.durations.get(whose, {}), q) for q in (0.5, 0.99)]
+        if None not in marks:
+            found.append(f"{whose} " + "/".join(f"{(mark or 0) * 1000:.3g}" for mark in marks))
+    return found
+
+
+def _told_sample(sample: Sample) -> str:
+    shown = [f"{one.path or 'the answer'} {one.kind}" for one in sample.differences[:_MOST_PATHS]]
+    more = len(sample.differences) - len(shown)
+    return f"{sample.at:%Y-%m-%dT%H:%M:%S}Z {', '.join(shown)}{f' and {more} more' if more else ''}"
 
 
 def _changed(
@@ -105,10 +147,20 @@ def _changed(
     return CommandResult(
         {"migration": migration, "query": arguments.query, **setting.document(), "version": setting.version},
         [
-            f"{arguments.query}: {was.setting.stage} -> {setting.stage}{f' {share:.2%}' if share else ''}{forced}",
+            f"{arguments.query}: {was.setting.stage} -> {setting.stage}{_told_share(setting)}{forced}",
             *_unknown(table, arguments.query),
+            *_unexpiring(table),
         ],
     )
+
+
+def _unexpiring(table: ControlTable) -> list[str]:
+    """The stage is set, whatever comes of this."""
+    try:
+        table.let_rows_expire()
+    except TargetError as error:
+        return [f"  counts will stay for ever: {error}"]
+    return []
 
 
 def _unknown(table: ControlTable, query: str) -> list[str]:

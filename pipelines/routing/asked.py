@@ -24,11 +24,16 @@ class Asked:
     random: random.Random = field(default_factory=random.Random)
 
     def stage(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Stage:
-        """Of this call. Calls outside of the share of `canary` are shadow calls, so that evidence stays fresh."""
+        """Of this call. Calls outside of the share of `canary` are shadow calls, so that evidence stays fresh; those
+        outside of the shadow share ask RDS alone."""
         setting = self.stages.of(self.name)
-        if setting.stage is not Stage.CANARY:
+        if setting.stage in (Stage.RDS, Stage.DYNAMODB):
             return setting.stage
-        return Stage.CANARY if self._is_chosen(setting, arguments, named) else Stage.SHADOW
+        if setting.stage is Stage.CANARY and self._is_chosen(setting, arguments, named):
+            return Stage.CANARY
+        if setting.shadow_share == 1 or self.random.random() < setting.shadow_share:
+            return Stage.SHADOW
+        return Stage.RDS
 
     def is_noise(self) -> bool:
         return self.random.random() < self.options.noise

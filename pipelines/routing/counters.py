@@ -7,11 +7,12 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.routing.compare import Difference
 from pipelines.routing.histogram import bucket
+from pipelines.routing.samples import Sample
 from pipelines.target.control_table import Key, Row
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 SAMPLES_AN_HOUR = 10
 """Of each query and process."""
+KEPT = timedelta(days=7)
+"""After their hour DynamoDB may delete its rows."""
+_HOUR = "%Y-%m-%dT%H"
 
 
 @dataclass
@@ -54,6 +58,10 @@ class Counters:
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
+        self.begin()
+
+    def begin(self) -> None:
+        """With nothing, under a name of its own."""
         self._process = secrets.token_hex(6)
         self._lock = threading.Lock()
         self._hours: dict[tuple[str, str], _Hour] = {}
@@ -86,7 +94,11 @@ class Counters:
         with self._lock:
             changed = {key: hour for key, hour in self._hours.items() if hour.changes > hour.written}
             rows = [
-                Row(Key(f"query#{query}", f"count#{name}#{self._process}"), hour.document())
+                Row(
+                    Key(f"query#{query}", f"count#{name}#{self._process}"),
+                    hour.document(),
+                    expires=self._expires(name),
+                )
                 for (query, name), hour in changed.items()
             ]
             return Written((*rows, *self._samples), {key: hour.changes for key, hour in changed.items()})
@@ -109,10 +121,11 @@ class Counters:
         return hour
 
     def _name(self) -> str:
-        return self._now().strftime("%Y-%m-%dT%H")
+        return self._now().astimezone(UTC).strftime(_HOUR)
 
     def _sample(self, query: str, number: int, found: tuple[Difference, ...]) -> Row:
-        # a process's next hour writes over its samples of the same hour of another day: that bounds them
-        key = Key(f"query#{query}", f"sample#{self._now():%H}#{self._process}#{number}")
-        told: list[JsonValue] = [{"path": one.path, "kind": one.kind} for one in found]
-        return Row(key, {"at": self._now().isoformat(timespec="seconds"), "differences": told})
+        key = Key(f"query#{query}", f"sample#{self._name()}#{self._process}#{number}")
+        return Row(key, Sample(self._now(), found).document(), expires=self._expires(self._name()))
+
+    def _expires(self, hour: str) -> int:
+        return int((datetime.strptime(hour, _HOUR).replace(tzinfo=UTC) + KEPT).timestamp())

@@ -13,9 +13,13 @@ class Pool:
     would. Threads start with the first jobs."""
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
-        self._name, self._most = name, threads
+        self._name, self._most, self._waiting = name, threads, waiting
+        self.begin()
+
+    def begin(self) -> None:
+        """Without threads and jobs: a process that was forked has its parent's no more."""
         self._jobs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._room = threading.BoundedSemaphore(threads + waiting)
+        self._room = threading.BoundedSemaphore(self._most + self._waiting)
         self._lock = threading.Lock()
         self._threads = 0
 

@@ -15,6 +15,7 @@ from pipelines.migration import Migration
 from pipelines.routing.asked import Asked
 from pipelines.routing.compare import Compare
 from pipelines.routing.counters import Counters
+from pipelines.routing.lifetime import begin_after_fork, close_at_exit
 from pipelines.routing.options import Options
 from pipelines.routing.pool import Pool
 from pipelines.routing.query import Query
@@ -33,8 +34,8 @@ ANSWERING_THREADS = 32
 
 
 class Router:
-    """One a process, for all its queries. It starts its threads at the first call: make it before a server forks, call
-    it after. `dynamodb`: AWS's settings unless given; `refresh_seconds`: how old a stage may be.
+    """One a process, for all its queries. It starts its threads at the first call, in a process that was forked too.
+    `dynamodb`: AWS's settings unless given; `refresh_seconds`: how old a stage may be.
 
     Needs no control table: without one, or while it cannot be read, the last known stages stay, at first `rds`.
     """
@@ -62,6 +63,8 @@ class Router:
         self._answering = Pool("answering", ANSWERING_THREADS, 0)
         self._clock, self._random = clock, random or randomness.Random()  # noqa: S311 - no secret
         self._names: set[str] = set()
+        close_at_exit(self._stages)
+        begin_after_fork(self._counters, self._stages, self._shadows, self._answering)
 
     def query(
         self,
@@ -108,7 +111,8 @@ class Router:
         self._stages.start()
 
     def close(self) -> None:
-        """Writes what was counted since the last time, and ends the threads that read and write the control table."""
+        """Writes what was counted since the last time, and ends the thread that reads and writes the control table. A
+        process that ends without it does so all the same."""
         self._stages.close()
 
     def __enter__(self) -> Router:

@@ -30,7 +30,8 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Setting:
-    """`share` (0 to 1): of the keys, in `canary` alone. `version`: 0 where nobody has set anything."""
+    """`share` (0 to 1): of the keys, in `canary` alone. `shadow_share`: of the calls that RDS answers in `shadow` and
+    `canary`, the share that asks DynamoDB too. `version`: 0 where nobody has set anything."""
 
     stage: Stage = Stage.RDS
     share: float = 0.0
@@ -38,11 +39,13 @@ class Setting:
     changed_at: str = ""
     by: str = ""
     forced: bool = False
+    shadow_share: float = 1.0
 
     def document(self) -> dict[str, JsonValue]:
         return {
             "stage": self.stage.value,
             "share": self.share,
+            "shadow_share": self.shadow_share,
             "changed_at": self.changed_at,
             "by": self.by,
             "forced": self.forced,
@@ -53,17 +56,21 @@ class Setting:
         """Raises ValueError where the row is none."""
         if row is None:
             return cls()
-        share = row.document.get("share")
-        if not isinstance(share, int | float) or not (math.isfinite(share) and 0 <= share <= 1):
-            raise ValueError("no share from 0 to 1")
         return cls(
             stage=Stage(str(row.document.get("stage"))),
-            share=float(share),
+            share=_share(row.document.get("share")),
             version=row.version,
             changed_at=str(row.document.get("changed_at", "")),
             by=str(row.document.get("by", "")),
             forced=row.document.get("forced") is True,
+            shadow_share=_share(row.document.get("shadow_share", 1.0)),
         )
+
+
+def _share(found: JsonValue) -> float:
+    if not isinstance(found, int | float) or not (math.isfinite(found) and 0 <= found <= 1):
+        raise ValueError("no share from 0 to 1")
+    return float(found)
 
 
 def stage_key(query: str) -> Key:

@@ -86,12 +86,17 @@ class Stages:
         else:
             self._counters.forget(written)
 
-    def close(self) -> None:
-        """Ends the thread, after one more flush."""
+    def close(self, most_seconds: float | None = None) -> None:
+        """Ends the thread, after one more flush; waits for it so long at most."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
-            self.flush()
+            self._thread.join(most_seconds)
+
+    def begin(self) -> None:
+        """As if nothing had been asked yet: in a process that was forked there is no thread but the one that forked."""
+        self._table, self._registered = None, set()
+        self._lock, self._asked, self._stop = threading.Lock(), threading.Event(), threading.Event()
+        self._thread = None
 
     def _work(self) -> None:
         waited = self._flush_seconds  # the queries are known to `crossover route` from the start
@@ -101,6 +106,7 @@ class Stages:
                 self.flush()
                 waited = 0.0
             if self._stop.wait(self._refresh_seconds):
+                self.flush()
                 return
             waited += self._refresh_seconds
 

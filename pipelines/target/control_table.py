@@ -51,11 +51,13 @@ class Key:
 
 @dataclass(frozen=True)
 class Row:
-    """`version`: 0 where the row is not changed by condition."""
+    """`version`: 0 where the row is not changed by condition. `expires`: seconds since 1970, from when on DynamoDB may
+    delete it, 0 for never."""
 
     key: Key
     document: Mapping[str, JsonValue]
     version: int = 0
+    expires: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,20 @@ class ControlTable:
             return
         create_table(self.client, self.name, _SHAPE)
         wait_until_active(self.client, [self.name], wait_seconds)
+
+    def let_rows_expire(self) -> None:
+        """DynamoDB deletes rows some time after `expires`. Raises TargetError.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+        """
+        with target_errors(self.client, "DescribeTimeToLive", self.name):
+            found = self.client.describe_time_to_live(TableName=self.name)["TimeToLiveDescription"]
+        if found.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
+            return
+        with target_errors(self.client, "UpdateTimeToLive", self.name):
+            self.client.update_time_to_live(
+                TableName=self.name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+            )
 
     def get(self, key: Key) -> Row | None:
         """Strongly consistent. Raises NoControlTableError, TargetError."""
@@ -158,17 +174,20 @@ class ControlTable:
         return True
 
     def _missing(self) -> NoControlTableError:
-        return NoControlTableError(f"table {self.name}: no such table; a change by `crossover route` makes it")
+        return NoControlTableError(
+            f"table {self.name}: no such table; a change by `crossover route` or `crossover writes` makes it"
+        )
 
     def _row(self, item: Mapping[str, AttributeValueTypeDef]) -> Row:
         try:
             document = json.loads(item["document"]["S"])
-            key, version = Key(item["pk"]["S"], item["sk"]["S"]), int(item.get("version", {}).get("N", "0"))
+            key = Key(item["pk"]["S"], item["sk"]["S"])
+            version, expires = (int(item.get(name, {}).get("N", "0")) for name in ("version", "expires"))
         except (KeyError, ValueError):
             document = None
         if not isinstance(document, dict):
             raise TargetError(f"table {self.name}: a row is no row of Crossover's; look at who writes to it")
-        return Row(key, document, version)
+        return Row(key, document, version, expires)
 
 
 def _key(key: Key) -> dict[str, AttributeValueTypeDef]:
@@ -180,6 +199,8 @@ def _item(row: Row) -> dict[str, AttributeValueTypeDef]:
     item["document"] = {"S": json.dumps(dict(row.document), ensure_ascii=False)}
     if row.version:
         item["version"] = {"N": str(row.version)}
+    if row.expires:
+        item["expires"] = {"N": str(row.expires)}
     return item
 
 

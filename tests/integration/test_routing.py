@@ -16,6 +16,8 @@ from pipelines.errors import StageError, TargetError, UsageError
 from pipelines.mapping.load import parse_mapping
 from pipelines.routing import Router
 from pipelines.routing.changing import change, standing
+from pipelines.routing.compare import Difference
+from pipelines.routing.counters import Counters
 from pipelines.routing.evidence import Evidence
 from pipelines.routing.stage import Setting, Stage, stage_key
 from pipelines.target.control_table import ControlTable, Key, NoControlTableError, Row
@@ -119,6 +121,85 @@ def test_two_routers_see_a_change_and_count_on_their_own(mapping: Path, table: C
     assert all(one["differences"] == [{"path": "", "kind": "value"}] for one in samples)
 
 
+def test_a_share_of_shadow_reads_stays_in_canary_and_is_all_of_them_unless_given(
+    mapping: Path, table: ControlTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shares = []
+    for step in (["shadow", "--share", "10%"], ["canary", "--share", "5%", "--force"], ["shadow"]):
+        assert run(["route", str(mapping), "q", *step]) == 0
+        setting = Setting.of(table.get(stage_key("q")))
+        shares.append((setting.share, setting.shadow_share))
+    assert shares == [(0.0, 0.1), (0.05, 0.1), (0.0, 1.0)]
+    assert "q: shadow -> canary 5.00%, 10.00% of calls in shadow, forced" in capsys.readouterr().out
+    assert run(["route", str(mapping), "q", "shadow", "--share", "1%"]) == 0
+    assert "q: shadow -> shadow, 1.00% of calls in shadow" in capsys.readouterr().out
+
+
+def test_times_and_differences_are_told(mapping: Path, table: ControlTable, capsys: pytest.CaptureFixture[str]) -> None:
+    table.create()
+    now = datetime.now(UTC)
+    table.put(Row(Key("queries", "q"), {"name": "q"}))
+    counters = Counters(lambda: now)
+    for path in ("lines[].price", "note", "lines[].price"):
+        counters.compared("q", "shadow", (Difference(path, "value"), Difference("", "type")))
+    counters.add("q", "rds_answers", durations=(("rds", 0.001),) * 98 + (("rds", 0.1),) * 2)
+    counters.add("q", "candidate_answers", durations=(("candidate", 0.004),))
+    old = Counters(lambda: now - timedelta(hours=5))
+    old.compared("q", "shadow", (Difference("old", "value"),))
+    for each in (counters, old):
+        for row in each.rows().rows:
+            table.put(row)
+    assert run(["route", str(mapping)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (times,) = (line for line in lines if "p50/p99" in line)
+    assert times == "  p50/p99 ms: rds 1.13/102, candidate 4.53/4.53"
+    told = [line.split("Z ")[1] for line in lines if line.startswith("    ")]
+    assert told == ["lines[].price value, the answer type", "note value, the answer type"]
+    assert run(["route", str(mapping), "--json"]) == 0
+    samples = json.loads(capsys.readouterr().out)["queries"]["q"]["samples"]
+    assert [one["differences"][0]["path"] for one in samples] == ["lines[].price", "note"]
+
+
+def test_a_sample_that_is_none_is_told(table: ControlTable) -> None:
+    table.create()
+    now = datetime.now(UTC)
+    for wrong in ({}, {"at": "x", "differences": []}, {"at": now.isoformat(), "differences": [{"path": "a"}]}):
+        table.put(Row(Key("query#q", f"sample#{now:%Y-%m-%dT%H}#p#0"), wrong))  # type: ignore[arg-type]
+        with pytest.raises(TargetError, match="none of Crossover's"):
+            standing(table, "q", now)
+
+
+def test_what_was_counted_expires_after_a_week_and_stages_never(mapping: Path, table: ControlTable) -> None:
+    with router() as one:
+        query = one.query("q", rds=lambda: 1, dynamodb=lambda: 2)
+        assert run(["route", str(mapping), "q", "shadow"]) == 0
+        eventually(lambda: query() == 1 and one._stages.of("q").stage is Stage.SHADOW)
+        eventually(lambda: query() == 1 and bool([*table.query("query#q", "sample#", "sample#~")]))
+    assert run(["route", str(mapping), "q", "shadow"]) == 0  # once more changes nothing of it
+    found = table.client.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
+    assert (found["TimeToLiveStatus"], found["AttributeName"]) == ("ENABLED", "expires")
+    rows = [*table.query("query#q", " ", "~"), *table.query("audit", " ", "~"), *table.query("queries", " ", "~")]
+    kinds: dict[str, set[bool]] = {}
+    for row in rows:
+        kinds.setdefault(row.key.sk.split("#")[0][:6], set()).add(row.expires > 0)
+        if row.expires:
+            assert 6.9 < (row.expires - time.time()) / 86_400 < 7.1
+    assert kinds["count"] == kinds["sample"] == {True}
+    assert {True} not in [those for kind, those in kinds.items() if kind not in ("count", "sample")]
+
+
+def test_a_stage_is_set_where_rows_cannot_be_let_expire(
+    mapping: Path, table: ControlTable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: ControlTable) -> None:
+        raise TargetError("not allowed")
+
+    monkeypatch.setattr(ControlTable, "let_rows_expire", refused)
+    assert run(["route", str(mapping), "q", "shadow"]) == 0
+    assert "counts will stay for ever: not allowed" in capsys.readouterr().out
+    assert Setting.of(table.get(stage_key("q"))).stage is Stage.SHADOW
+
+
 def test_the_evidence_is_of_the_last_day_and_of_all_processes(table: ControlTable) -> None:
     table.create()
     now = datetime.now(UTC).replace(minute=30)
@@ -170,7 +251,9 @@ def test_the_command_refuses_without_evidence_and_writes_down_what_it_did(
         ["q", "canary", "--share", "0"],
         ["q", "canary", "--share", "100%"],
         ["q", "canary", "--share", "nan"],
-        ["q", "shadow", "--share", "5%"],
+        ["q", "shadow", "--share", "5"],
+        ["q", "rds", "--share", "5%"],
+        ["q", "dynamodb", "--share", "5%"],
         ["q", "--force"],
         ["a#b", "shadow"],
     ],
@@ -188,7 +271,8 @@ def test_a_change_against_an_older_version_is_refused(table: ControlTable) -> No
     change(table, was, Stage.SHADOW, 0.0, now, force=False)
     with pytest.raises(StageError, match="somebody else"):
         change(table, was, Stage.SHADOW, 0.0, now + timedelta(seconds=1), force=True)
-    assert Setting.of(table.get(stage_key("q"))).version == 1
+    setting = Setting.of(table.get(stage_key("q")))
+    assert (setting.version, setting.shadow_share) == (1, 1.0)
     assert len(list(table.query("audit", " ", "~"))) == 1
 
 

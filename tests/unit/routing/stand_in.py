@@ -23,10 +23,10 @@ def no_table() -> Any:
     raise OSError("away")
 
 
-def asked(stage: Stage, options: Options, share: float = 0.0, order: Any = None) -> Asked:
+def asked(stage: Stage, options: Options, share: float = 0.0, order: Any = None, shadow_share: float = 1.0) -> Asked:
     counters = Counters(lambda: NOW)
     stages = Stages(no_table, counters, refresh_seconds=3600)
-    stages._settings["q"] = Setting(stage, share, 1)
+    stages._settings["q"] = Setting(stage, share, 1, shadow_share=shadow_share)
     stages._asked.set()
     return Asked("q", options, stages, counters, clock=lambda: 0.0, random=order or random.Random(1))
 
@@ -45,9 +45,10 @@ class Queries:
         dynamodb: Callable[..., Any],
         share: float = 0.0,
         order: Any = None,
+        shadow_share: float = 1.0,
         **options: Any,
     ) -> Query[..., Any]:
-        self.asked = asked(stage, Options(**options), share, order)
+        self.asked = asked(stage, Options(**options), share, order, shadow_share)
         return Query(self.asked, rds, dynamodb, self.shadows, self.answering)
 
     def settled(self) -> dict[str, Any]:

@@ -159,3 +159,18 @@ def test_a_key_that_cannot_be_told_goes_to_rds() -> None:
     query = queries.query(Stage.CANARY, rds, never, share=1.0, key=lambda number: number["id"])
     assert query(7) == "rds 7"
     assert queries.settled()["key_errors"] == 1
+
+
+@pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.CANARY])
+def test_of_shadow_calls_only_the_share_asks_the_candidate(stage: Stage) -> None:
+    queries = Queries(waiting=2000)
+    query = queries.query(stage, rds, same, share=0.0, shadow_share=0.25, deadline_seconds=60)
+    assert [query(number) for number in range(400)] == [f"rds {number}" for number in range(400)]
+    seen = queries.settled()
+    assert seen["rds_answers"] == 400
+    assert 60 < seen["candidate_answers"] == seen["shadow_compared"] < 140
+
+
+def test_no_share_of_shadow_calls_touches_the_other_stages() -> None:
+    for stage, share in ((Stage.DYNAMODB, 0.0), (Stage.CANARY, 1.0)):
+        assert Queries().query(stage, rds, lying, share=share, shadow_share=0.0)(7) == "lie"
