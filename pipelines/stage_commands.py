@@ -17,6 +17,7 @@ from pipelines.command import (
     add_sample_argument,
     add_snapshot_argument,
 )
+from pipelines.cutover_commands import COMMAND as CUTOVER
 from pipelines.dump_commands import COMMAND as DUMP
 from pipelines.errors import UsageError
 from pipelines.permissions_commands import COMMAND as PERMISSIONS
@@ -26,20 +27,24 @@ from pipelines.retention_commands import PRUNE, RUNS
 from pipelines.routing_commands import COMMAND as ROUTE
 from pipelines.snapshot_commands import COMMAND as SNAPSHOT
 from pipelines.sweep_commands import SWEEP
+from pipelines.writes_commands import COMMAND as WRITES
 
 
 def _check(arguments: argparse.Namespace) -> CommandResult:
-    from pipelines.check import check
+    from pipelines.check import check, notes
     from pipelines.mapping.load import load_mapping
     from pipelines.source.connect import connect, source_url
 
     mapping = load_mapping(arguments.mapping)
     with connect(source_url(mapping)) as connection:
         plan = check(mapping, connection)
-    names = [item.name for item in plan.items]
+    names, noted = [item.name for item in plan.items], notes(plan)
     return CommandResult(
-        {"migration": plan.name, "mapping_hash": plan.mapping_hash, "item_types": list(names)},
-        [f"{arguments.mapping}: good; {len(names)} item type{'s' * (len(names) != 1)} ({', '.join(names)})"],
+        {"migration": plan.name, "mapping_hash": plan.mapping_hash, "item_types": list(names), "notes": list(noted)},
+        [
+            f"{arguments.mapping}: good; {len(names)} item type{'s' * (len(names) != 1)} ({', '.join(names)})",
+            *(f"  note: {note}" for note in noted),
+        ],
     )
 
 
@@ -183,6 +188,8 @@ COMMANDS = (
     RUNS,
     PRUNE,
     ROUTE,
+    WRITES,
+    CUTOVER,
     PERMISSIONS,
     ALARMS,
     Command("schema", "print the mapping's JSON Schema", _no_arguments, _schema),

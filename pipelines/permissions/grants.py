@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from pipelines.mapping.catalog import Table, TableRef
+from pipelines.mapping.inverse import inverse_of
 from pipelines.mapping.plan import MigrationPlan
 from pipelines.permissions.ledger import LEDGER_RIGHTS
 from pipelines.permissions.purpose import Purpose
@@ -29,7 +30,10 @@ _LOCKED = (
     "all of the table: it is locked before the snapshot exists (LOCK TABLE … IN ACCESS SHARE MODE), for which "
     "PostgreSQL does not take rights to columns"
 )
+_READ_BACK = "what is written is read again as an item; of this table a part of it is a copy"
+_WRITES = sql.SQL("SELECT, INSERT, UPDATE, DELETE")
 _OWNED = "ALTER TABLE … ENABLE ALWAYS TRIGGER is for who owns the table, or has the rights of who does"
+_GUARDED = "guards are triggers, and sequences are set: both are for who owns the tables, or has the rights of who does"
 _LEDGER_OWNED = "who owns schema crossover"
 _NO_LEDGER = "capture is not installed: once it is, print this again, for the GRANTs on schema crossover"
 _AGAIN = "after `crossover capture … upgrade` print this again: the ledger may have got tables"
@@ -80,6 +84,21 @@ def _locker(purpose: Purpose, source: Source, role: str) -> Iterator[Statement]:
     yield from _ledger(purpose, source, role)
 
 
+def _reverse(purpose: Purpose, source: Source, role: str) -> Iterator[Statement]:
+    """Writes the tables that items own; all others it reads, to compare a row's item with what it is to be."""
+    yield from _connect(source, role)
+    yield from _schemas(source, role)
+    plan = source.plan
+    written = {table.ref for item in plan.items for table in inverse_of(item, plan).tables}
+    for table in plan.columns_by_table():
+        if table.ref in written:
+            yield Statement(grant(_WRITES, TABLE, _name(table.ref), role))
+        else:
+            yield _select(table, role, _READ_BACK)
+    yield from _policies(source, role)
+    yield from _ledger(purpose, source, role)
+
+
 def _backfill(purpose: Purpose, source: Source, role: str) -> Iterator[Statement]:
     """Reads no row of the source: what it writes is in the records."""
     yield from _connect(source, role)
@@ -97,6 +116,20 @@ def _installer(_: Purpose, source: Source, role: str) -> Iterator[Statement]:
     for owner, why in reasons.items():
         if owner != role:
             yield Statement(_membership(owner, role), why)
+
+
+def _writes(_: Purpose, source: Source, role: str) -> Iterator[Statement]:
+    """It makes and drops guards, sets sequences, and drains in both directions."""
+    yield from _connect(source, role)
+    owners = dict.fromkeys((source.access.tables[ref].owner for ref in source.captured), _GUARDED)
+    if source.access.ledger_owner is None:
+        yield Statement("", _NO_LEDGER)
+    else:
+        owners.setdefault(source.access.ledger_owner, _LEDGER_OWNED)
+    for owner, why in owners.items():
+        if owner != role:
+            yield Statement(_membership(owner, role), why)
+    yield from _policies(source, role)
 
 
 def _application(_: Purpose, source: Source, role: str) -> Iterator[Statement]:  # noqa: ARG001 - as the others
@@ -155,6 +188,8 @@ _MAKERS: Mapping[Purpose, _Maker] = {
     Purpose.VERIFIER: _locker,
     Purpose.INSTALLER: _installer,
     Purpose.RELAY: _locker,
+    Purpose.REVERSE: _reverse,
+    Purpose.WRITES: _writes,
     Purpose.BACKFILL: _backfill,
     Purpose.APPLICATION: _application,
 }

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from pipelines.permissions.purpose import Purpose
-from pipelines.source.ledger.names import BACKFILL, CAPTURED, CONTROL, ITEM, LOG, MARK, RELAY
+from pipelines.source.ledger.names import (
+    BACKFILL,
+    CAPTURED,
+    CONTROL,
+    ITEM,
+    LOG,
+    MARK,
+    MASTER,
+    RELAY,
+    REVERSE,
+    REVERSE_RELAY,
+    STREAM,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class LedgerRight:
 _LOCKED = "UPDATE: rows are locked by FOR UPDATE, for which PostgreSQL asks for it"
 _SHARED = "UPDATE: the row is locked, for which PostgreSQL asks for UPDATE of any column"
 
-_READING = tuple(LedgerRight(table, "SELECT") for table in (LOG, MARK, ITEM, CONTROL, CAPTURED))
+_READING = tuple(LedgerRight(table, "SELECT") for table in (LOG, MARK, ITEM, CONTROL, CAPTURED, MASTER))
 
 LEDGER_RIGHTS: Mapping[Purpose, Sequence[LedgerRight]] = {
     Purpose.READER: _READING,
@@ -36,6 +48,17 @@ LEDGER_RIGHTS: Mapping[Purpose, Sequence[LedgerRight]] = {
         LedgerRight(BACKFILL, "SELECT"),
         LedgerRight(RELAY, "SELECT, INSERT, UPDATE, DELETE"),
         LedgerRight(CAPTURED, "SELECT"),
+        LedgerRight(MASTER, "SELECT"),
+    ),
+    Purpose.REVERSE: (
+        LedgerRight(LOG, "SELECT, UPDATE, DELETE", _LOCKED),
+        LedgerRight(MARK, "SELECT, DELETE"),
+        LedgerRight(ITEM, "SELECT, INSERT, UPDATE"),
+        LedgerRight(CONTROL, 'SELECT, UPDATE ("sweeps")', _SHARED),
+        LedgerRight(MASTER, "SELECT"),
+        LedgerRight(STREAM, "SELECT, INSERT, UPDATE, DELETE"),
+        LedgerRight(REVERSE, "SELECT, INSERT, UPDATE, DELETE"),
+        LedgerRight(REVERSE_RELAY, "SELECT, INSERT, UPDATE"),
     ),
     Purpose.BACKFILL: (
         LedgerRight(LOG, "SELECT"),
@@ -44,5 +67,6 @@ LEDGER_RIGHTS: Mapping[Purpose, Sequence[LedgerRight]] = {
         LedgerRight(CONTROL, 'SELECT, UPDATE ("sweeps")', _SHARED),
         LedgerRight(BACKFILL, "SELECT, INSERT, UPDATE"),
         LedgerRight(CAPTURED, "SELECT"),
+        LedgerRight(MASTER, "SELECT"),
     ),
 }

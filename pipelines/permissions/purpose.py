@@ -10,6 +10,8 @@ class Purpose(StrEnum):
     VERIFIER = "verifier"
     INSTALLER = "installer"
     RELAY = "relay"
+    REVERSE = "reverse"
+    WRITES = "writes"
     BACKFILL = "backfill"
     APPLICATION = "application"
     DUAL_WRITE = "dual-write"
@@ -40,6 +42,8 @@ _SERVES = {
     Purpose.VERIFIER: "verify, which reads again what differs",
     Purpose.INSTALLER: "capture install, status, upgrade, uninstall",
     Purpose.RELAY: "relay, sweep, repair, and a dual write's connection to the ledger",
+    Purpose.REVERSE: "relay --reverse, and the drain of a switch back to RDS",
+    Purpose.WRITES: "writes, which switches a group's master and shows it",
     Purpose.BACKFILL: "backfill, live and cold; import, in the database",
     Purpose.APPLICATION: "the application whose writes are captured",
     Purpose.DUAL_WRITE: "the application's dual write, in AWS",

@@ -20,6 +20,8 @@ TABLE_ACTIONS: Mapping[Purpose, tuple[str, ...]] = {
     Purpose.READER: ("DescribeTable", "Scan"),
     Purpose.VERIFIER: ("DescribeTable", "Scan", "BatchGetItem"),
     Purpose.RELAY: ("DescribeTable", "Scan", "BatchGetItem", "GetItem", "PutItem", "DeleteItem"),
+    Purpose.REVERSE: ("DescribeTable", "UpdateTable", "Scan", "BatchGetItem"),
+    Purpose.WRITES: ("DescribeTable", "UpdateTable", "Scan", "BatchGetItem", "PutItem"),
     Purpose.BACKFILL: ("DescribeTable", "Scan", "PutItem", "PartiQLInsert", "BatchWriteItem"),
     Purpose.DUAL_WRITE: ("DescribeTable", "PutItem"),
     Purpose.TABLES: ("CreateTable", "DescribeTable"),
@@ -41,7 +43,16 @@ _LOGS = (
     "PutLogEvents",
     "PutRetentionPolicy",
 )
-_CONNECTING = (Purpose.READER, Purpose.VERIFIER, Purpose.INSTALLER, Purpose.RELAY, Purpose.BACKFILL, Purpose.RDS_EXPORT)
+_CONNECTING = (
+    Purpose.READER,
+    Purpose.VERIFIER,
+    Purpose.INSTALLER,
+    Purpose.RELAY,
+    Purpose.REVERSE,
+    Purpose.WRITES,
+    Purpose.BACKFILL,
+    Purpose.RDS_EXPORT,
+)
 _MAKING = (Purpose.TABLES, Purpose.IMPORT)
 
 
@@ -171,12 +182,29 @@ def _route(used: Used) -> Iterator[Allow]:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """
-    yield _control_table(used, "CreateTable", "DescribeTable", "BatchGetItem", "Query", "PutItem")
+    rows = ("BatchGetItem", "Query", "PutItem")
+    yield _control_table(used, "CreateTable", "DescribeTable", "DescribeTimeToLive", "UpdateTimeToLive", *rows)
 
 
 def _control_table(used: Used, *actions: str) -> Allow:
     resource = used.where.table(control_table_name(used.name))
     return Allow("ControlTable", tuple(f"dynamodb:{action}" for action in actions), (resource,))
+
+
+def _streams(used: Used) -> Iterator[Allow]:
+    """Of each table. UpdateTable is for a stream that is to be made.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+    """
+    actions = ("DescribeStream", "GetShardIterator", "GetRecords")
+    streams = tuple(used.where.table(name, "/stream/*") for name in used.tables)
+    yield Allow("Streams", tuple(f"dynamodb:{action}" for action in actions), streams)
+
+
+def _writes(used: Used) -> Iterator[Allow]:
+    """What both relays do in a drain, and the mirror that applications obey."""
+    yield from _streams(used)
+    yield _control_table(used, "CreateTable", "DescribeTable", "BatchGetItem", "PutItem")
 
 
 def _login(used: Used) -> Iterator[Allow]:
@@ -201,6 +229,8 @@ _OTHERS: Mapping[Purpose, Callable[[Used], Iterator[Allow]]] = {
     Purpose.RDS_EXPORT: _rds_exports,
     Purpose.WAREHOUSE: _warehouse,
     Purpose.DUAL_WRITE: _dual_write,
+    Purpose.REVERSE: _streams,
+    Purpose.WRITES: _writes,
     Purpose.ROUTING: _routing,
     Purpose.ROUTE: _route,
     Purpose.MONITORING: _monitoring,

@@ -70,6 +70,15 @@ def test_what_is_called_is_allowed_and_nothing_else(purpose: Purpose, service: s
     assert {xform_name(action) for action in allowed(purpose, service)} == called(service, *files) | looked_at
 
 
+def test_the_reverse_relay_reads_streams_and_makes_one_at_most() -> None:
+    streams = called("dynamodbstreams", "pipelines/reverse/*.py")
+    tables = called("dynamodb", "pipelines/reverse/*.py") - streams
+    by_wire = {"scan", "batch_get_item", "describe_table"}
+    assert {xform_name(action) for action in allowed(Purpose.REVERSE, "dynamodb")} == streams | tables | by_wire
+    (one,) = (one for one in statements(Purpose.REVERSE, SHOP) if one.sid == "Streams")
+    assert [resource.rpartition("table/")[2] for resource in one.resources] == ["shop/stream/*", "stock/stream/*"]
+
+
 def test_a_warehouse_in_s3() -> None:
     files = [f"pipelines/warehouse/s3_{name}.py" for name in ("place", "lock", "upload", "access")]
     assert {S3_ACTIONS[name] for name in called("s3", *files)} <= allowed(Purpose.WAREHOUSE, "s3")
