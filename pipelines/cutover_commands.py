@@ -31,6 +31,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="status (default): the state, and the gates to the next; advance: take it; rollback: one state back",
     )
     parser.add_argument("--confirm", metavar="MIGRATION", help="with the last advance: the migration's name")
+    parser.add_argument(
+        "--by-streams",
+        action="store_true",
+        help="with rollback: writers wait for DynamoDB's streams alone, not until all items are compared",
+    )
     group = parser.add_argument_group("how much evidence is asked for")
     group.add_argument("--verifications", type=int, metavar="K", help="good ones in a row; 3 unless given")
     group.add_argument("--max-age-hours", type=float, metavar="H", help="of the newest one; 36 unless given")
@@ -51,12 +56,17 @@ def _cutover(arguments: argparse.Namespace) -> CommandResult:
     thresholds = _thresholds(arguments)
     if arguments.confirm is not None and arguments.what != "advance":
         raise UsageError("--confirm: only with advance")
+    if arguments.by_streams and arguments.what != "rollback":
+        raise UsageError("--by-streams: only with rollback")
     migration = Migration.open(arguments.mapping)
     table = ControlTable.of(migration.mapping.migration)
     if arguments.what == "advance":
         return _advance(migration, table, thresholds, arguments.confirm)
     if arguments.what == "rollback":
-        return _moved(migration, rollback(migration, table, thresholds, stores_back(migration, table)))
+        return _moved(
+            migration,
+            rollback(migration, table, thresholds, stores_back(migration, table, by_streams=arguments.by_streams)),
+        )
     status, _ = look(migration, table, datetime.now(UTC), thresholds)
     keep_status(migration.folder, status)
     return CommandResult(_document(status), _lines(status))

@@ -32,6 +32,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="writers wait for about so long at most, then the fence is taken down again; 60 unless given",
     )
+    parser.add_argument(
+        "--by-streams",
+        action="store_true",
+        help="with rds_first: writers wait for DynamoDB's streams alone, not until all items are compared",
+    )
 
 
 def _seconds(text: str) -> float:
@@ -63,6 +68,8 @@ def _wanted(arguments: argparse.Namespace) -> Phase | None:
         raise UsageError("--abort: with GROUP and without PHASE")
     if arguments.drain_seconds is not None and arguments.phase is None:
         raise UsageError("--drain-seconds: only with GROUP and PHASE")
+    if arguments.by_streams and arguments.phase != Phase.RDS_FIRST:
+        raise UsageError("--by-streams: only with PHASE rds_first")
     if arguments.phase is None:
         return None
     if arguments.phase not in [*Phase]:
@@ -120,7 +127,8 @@ def _switched(migration: Migration, url: str, arguments: argparse.Namespace, pha
     if phase is None:
         return _result(migration, abort(migration, url, arguments.group))
     seconds = DRAIN_SECONDS if arguments.drain_seconds is None else arguments.drain_seconds
-    return _result(migration, switch(migration, url, arguments.group, phase, drain_seconds=seconds))
+    done = switch(migration, url, arguments.group, phase, drain_seconds=seconds, by_streams=arguments.by_streams)
+    return _result(migration, done)
 
 
 def _result(migration: Migration, done: Switched) -> CommandResult:

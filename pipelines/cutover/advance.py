@@ -110,9 +110,14 @@ def stores_forward(
 
 
 def stores_back(
-    migration: Migration, table: ControlTable, say: Callable[[str], None] = tell, now: Now = now_utc
+    migration: Migration,
+    table: ControlTable,
+    say: Callable[[str], None] = tell,
+    now: Now = now_utc,
+    *,
+    by_streams: bool = False,
 ) -> Work:
-    """What rolling back does to queries, or to the writes of every group."""
+    """What rolling back does to queries, or to the writes of every group. `by_streams`: as `switch` takes it."""
 
     def work(to: State) -> tuple[str, ...]:
         if to in READS:
@@ -121,7 +126,8 @@ def stores_back(
         if to is State.DYNAMODB_ONLY:
             return undo(migration, source_url(migration.mapping), table, say)
         if to in BACK:
-            return tuple(switch_all(migration, source_url(migration.mapping), table, BACK[to], say))
+            url = source_url(migration.mapping)
+            return tuple(switch_all(migration, url, table, BACK[to], say, by_streams=by_streams))
         return ()
 
     return work

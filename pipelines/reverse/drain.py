@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pipelines.deliver.opened import opened_ledger
+from pipelines.errors import StageError
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.reverse.apply.waiting import count_waiting
@@ -31,6 +33,8 @@ from pipelines.source.connect import identity
 from pipelines.source.ledger.masters import mastered_by_dynamodb, read_masters
 from pipelines.source.server_error import in_one_line
 
+QUIET_SECONDS = 5.0
+"""DynamoDB shows a write in its stream within a moment, and promises no time."""
 _PAUSE_SECONDS = 0.2
 
 
@@ -58,16 +62,21 @@ class Resynced:
     problems: tuple[str, ...] = ()
 
 
-def drain_reverse(migration: Migration, url: str, progress: Progress) -> ReverseDrained:
+def drain_reverse(migration: Migration, url: str, progress: Progress, *, by_streams: bool = False) -> ReverseDrained:
     """Everything that was written in DynamoDB before this call is applied, or waits. Exact once nobody writes any more
-    (the groups are fenced); a reverse relay that runs stands aside meanwhile. It can be repeated.
+    (the groups are fenced); a reverse relay that runs stands aside meanwhile. It can be repeated. `by_streams`: without
+    the scan, which takes as long as the tables are large; the streams must have been quiet for QUIET_SECONDS then.
 
     Raises StageError, SourceError, TargetError.
     """
     tally = Tally()
     with _at_work(migration, url) as opened:
-        _read_streams(opened, tally, progress)
-        _, left = _compare(opened, tally, progress)
+        if by_streams:
+            _require_whole_streams(opened)
+        _read_streams(opened, tally, progress, QUIET_SECONDS if by_streams else 0.0)
+        left = _try_rest(opened, tally) if by_streams else _compare(opened, tally, progress)[1]
+        if by_streams:
+            _require_whole_streams(opened)
     return ReverseDrained(tally.counts["applied"], left.waiting, left.set_apart, left.problems)
 
 
@@ -99,10 +108,17 @@ def _at_work(migration: Migration, url: str) -> Iterator[Opened]:
         yield opened
 
 
-def _read_streams(opened: Opened, tally: Tally, progress: Progress) -> None:
+def _require_whole_streams(opened: Opened) -> None:
+    why = noted_resync(opened.connection, opened.migration)
+    if why is not None:
+        raise StageError(f"the streams cannot have told everything: {why}; run `crossover relay … --reverse --resync`")
+
+
+def _read_streams(opened: Opened, tally: Tally, progress: Progress, quiet_seconds: float) -> None:
+    """Until all that was written before is read, and nothing for so long after."""
     holder = secrets.token_hex(8)
     relay = ReverseRelay(opened, holder, tally, threading.Event(), _nothing)
-    begun = now(opened.connection)
+    begun = now(opened.connection) + timedelta(seconds=quiet_seconds)
     with ThreadPoolExecutor(READERS, "shard") as readers:
         while not relay.has_read_until(begun):
             progress.advance(relay.round(readers))
@@ -117,10 +133,15 @@ def _compare(opened: Opened, tally: Tally, progress: Progress) -> tuple[Compared
     compared = compare(opened, item_types, tally, progress)
     with opened.session.writing() as connection:
         resynced(connection, opened.migration, noted, begun)
-    try_all(opened, item_types, tally)
+    return compared, _try_rest(opened, tally)
+
+
+def _try_rest(opened: Opened, tally: Tally) -> _Left:
+    """What waits, once more."""
+    try_all(opened, mastered_by_dynamodb(read_masters(opened.connection, opened.migration)), tally)
     counts = count_waiting(opened.connection, opened.migration)
     problems = waiting_problems(opened.connection, opened.migration)
-    return compared, _Left(counts.waiting, counts.set_apart, tuple(problem for problem, _ in problems))
+    return _Left(counts.waiting, counts.set_apart, tuple(problem for problem, _ in problems))
 
 
 def _nothing() -> None:

@@ -22,8 +22,9 @@ LAG_SECONDS = 30.0
 """So far at most may a reverse relay at work be behind when writers begin to wait."""
 
 
-def go_back(scene: Scene, drain_seconds: float, begins: Callable[[], None]) -> Done:
+def go_back(scene: Scene, drain_seconds: float, begins: Callable[[], None], *, by_streams: bool) -> Done:
     """`begins`: called before anything is fenced. `drain_seconds`: for the drain, once the leases are over.
+    `by_streams`: writers do not wait until all items are compared.
 
     Raises StageError, SourceError, TargetError; once it has begun the fence is up then.
     """
@@ -33,9 +34,11 @@ def go_back(scene: Scene, drain_seconds: float, begins: Callable[[], None]) -> D
     fenced = fence_off(scene, scene.master())
     time.sleep(LEASE_SECONDS + LEASE_MARGIN_SECONDS)
     scene.after("applications' leases are over")
-    _require_all(scene, _drain(scene, time.monotonic() + drain_seconds))
+    _require_all(scene, _drain(scene, time.monotonic() + drain_seconds, by_streams=by_streams))
     scene.after("drained")
     notes = tuple(_told(raise_sequences(scene.connection, scene.guards.members)))
+    if by_streams:
+        notes = (*notes, "not all items were compared: `crossover verify …` names what a stream has told too late")
     scene.after("sequences raised")
     back = Master(fenced.group, fenced.item_types, Phase.RDS_FIRST, fenced=True)
     scene.set_master(fenced, back)
@@ -58,9 +61,9 @@ def finish_back(scene: Scene, fenced: Master, notes: tuple[str, ...] = ()) -> Do
     return Done(blocked, notes if left is None else (*notes, left))
 
 
-def _drain(scene: Scene, deadline: float | None) -> ReverseDrained:
+def _drain(scene: Scene, deadline: float | None, *, by_streams: bool = False) -> ReverseDrained:
     with _Until(deadline, scene.group.name) as progress:
-        return drain_reverse(scene.migration, scene.url, progress)
+        return drain_reverse(scene.migration, scene.url, progress, by_streams=by_streams)
 
 
 def _require_all(scene: Scene, drained: ReverseDrained) -> None:

@@ -51,18 +51,20 @@ def switch(
     phase: Phase,
     *,
     drain_seconds: float = DRAIN_SECONDS,
+    by_streams: bool = False,
     table: ControlTable | None = None,
     say: Callable[[str], None] = tell,
     after: Callable[[str], None] = _nothing,
 ) -> Switched:
     """`group`: its name, or that of one of its item types. Killed at any moment, the same call goes on.
 
-    Writers wait for about `drain_seconds` at most, then the fence is taken down again, as after any error. `after`:
-    told the name of each step that is done. Raises UsageError, StageError with all that is missing, SourceError,
-    TargetError, MappingError, WarehouseError; then the group is in the phase in which it was, and the message says if
-    it is fenced still.
+    Writers wait for about `drain_seconds` at most, then the fence is taken down again, as after any error.
+    `by_streams`: on the way back to RDS they do not wait for the comparison of all items. `after`: told the name of
+    each step that is done. Raises UsageError, StageError with all that is missing, SourceError, TargetError,
+    MappingError, WarehouseError; then the group is in the phase in which it was, and the message says if it is fenced
+    still.
     """
-    attempt = _Attempt(phase, drain_seconds)
+    attempt = _Attempt(phase, drain_seconds, by_streams=by_streams)
     try:
         with opened_scene(migration, url, group, table, say, after) as scene:
             return attempt.run(scene)
@@ -92,8 +94,9 @@ def abort(
 class _Attempt:
     """`begun`: whether something may have been changed."""
 
-    def __init__(self, phase: Phase, drain_seconds: float) -> None:
+    def __init__(self, phase: Phase, drain_seconds: float, *, by_streams: bool) -> None:
         self._phase = phase
+        self._by_streams = by_streams
         self._drain_seconds = drain_seconds
         self.was = phase
         self.begun = False
@@ -113,7 +116,7 @@ class _Attempt:
             case Phase.RDS_FIRST, Phase.DYNAMODB_FIRST:
                 return go_forward(scene, self._drain_seconds, self._begins)
             case Phase.DYNAMODB_FIRST, Phase.RDS_FIRST:
-                return go_back(scene, self._drain_seconds, self._begins)
+                return go_back(scene, self._drain_seconds, self._begins, by_streams=self._by_streams)
             case Phase.DYNAMODB_FIRST, Phase.DYNAMODB_ONLY:
                 _require_no_fence(master)
                 return to_only(scene)

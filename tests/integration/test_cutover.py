@@ -163,6 +163,7 @@ def test_thresholds_are_options_and_wrong_ones_are_one_line(shop: Planted, capsy
         ("--hours", "49"),
         ("--mismatches", "100%"),
         ("--confirm", "shop"),
+        ("advance", "--by-streams"),
         ("sideways",),
     ):
         status, told = cutover(shop, capsys, *wrong)

@@ -343,6 +343,42 @@ def test_records_that_were_trimmed_unread_ask_for_a_resync(
     assert health(shop).resync is None
 
 
+def test_a_drain_by_the_streams_waits_for_what_they_tell_late_and_compares_nothing(
+    shop: Captured, streams: FakeStreams, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(drain, "compare", lambda *_: pytest.fail("all items were read"))
+    told(streams, "A", 1)
+    late = threading.Timer(0.6, told, (streams, "B", 1))
+    late.start()
+    with Progress("reverse relay", None, "items") as progress:
+        drain_reverse(shop.migration, shop.url, progress, by_streams=True)
+    late.join()
+    assert (recorded.versions("A"), recorded.versions("B")) == ([1], [1])
+
+
+def test_a_drain_by_the_streams_is_refused_where_they_cannot_have_told_everything(
+    shop: Captured, streams: FakeStreams, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "QUIET_SECONDS", 0.0)
+    refused = r"^the streams cannot have told everything: .* lost; run `crossover relay … --reverse --resync`$"
+
+    def drained_by_streams() -> None:
+        with Progress("reverse relay", None, "items") as progress:
+            drain_reverse(shop.migration, shop.url, progress, by_streams=True)
+
+    def note() -> None:
+        with psycopg.connect(shop.url, autocommit=True) as connection:
+            note_resync(connection, "reversed", "lost")
+
+    between(monkeypatch, "pipelines.reverse.drain", "leave", note)
+    with pytest.raises(StageError, match=refused):  # it was found while they were read
+        drained_by_streams()
+    monkeypatch.setattr(drain, "ReverseRelay", lambda *_: pytest.fail("it was begun"))
+    with pytest.raises(StageError, match=refused):
+        drained_by_streams()
+
+
 def test_a_note_that_comes_during_a_resync_stands(
     shop: Captured, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ import boto3
 import psycopg
 import pytest
 
+import pipelines.reverse.drain as reverse_drain
 from pipelines import cli
 from pipelines.deliver.opened import opened_ledger
 from pipelines.deliver.sweep import WAIT_SECONDS
@@ -208,7 +209,7 @@ def aborted(shop: Delivering) -> None:
 
 def quick_reverse(monkeypatch: pytest.MonkeyPatch, waiting: int = 0, problems: tuple[str, ...] = ()) -> None:
     """A reverse relay that has nothing to do."""
-    monkeypatch.setattr(back, "drain_reverse", lambda *_: ReverseDrained(0, waiting, waiting, problems))
+    monkeypatch.setattr(back, "drain_reverse", lambda *_, **__: ReverseDrained(0, waiting, waiting, problems))
 
 
 def test_forward_back_and_only(shop: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +255,26 @@ def test_forward_back_and_only(shop: Delivering, monkeypatch: pytest.MonkeyPatch
         "dynamodb_first fenced",
         "rds_first",
     ]
+
+
+def test_back_by_the_streams_compares_nothing_while_writers_wait(
+    shop: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reverse_drain, "QUIET_SECONDS", 1.0)
+    to(shop, "dynamodb_first")
+    hook = Hook()
+
+    def at_the_fence(step: str) -> None:
+        if not hook.steps:
+            written("C1", "O3", "at the last moment")
+            monkeypatch.setattr(reverse_drain, "compare", lambda *_: pytest.fail("writers wait for all items"))
+        hook(step)
+
+    done = to(shop, "rds_first", by_streams=True, after=at_the_fence)
+    assert hook.steps == BACK
+    assert_settled(shop, "rds_first")
+    assert shop.shop.ask("SELECT note FROM orders WHERE id = 3") == [("at the last moment",)]
+    assert done.notes[-1].startswith("not all items were compared: `crossover verify …` names")
 
 
 FORWARD = [
@@ -782,7 +803,12 @@ def test_the_command(shop: Delivering, capsys: pytest.CaptureFixture[str], monke
         ("nothing",): "GROUP nothing: no such group; there are order, seat",
         ("--abort",): "--abort: with GROUP and without PHASE",
         ("order", "--drain-seconds", "3"): "--drain-seconds: only with GROUP and PHASE",
+        ("order", "dynamodb_first", "--by-streams"): "--by-streams: only with PHASE rds_first",
+        ("order", "--by-streams"): "--by-streams: only with PHASE rds_first",
         ("seat", "dynamodb_only"): "group seat is at rds_first: dynamodb_only is two phases away",
     }.items():
         status, out = run(*wrong)
         assert status == 2 and told in out and out.count("\n") == 1, out
+    monkeypatch.setattr(reverse_drain, "QUIET_SECONDS", 0.2)
+    status, out = run("order", "rds_first", "--by-streams")
+    assert status == 0 and "order: dynamodb_first -> rds_first" in out and "not all items were compared" in out
