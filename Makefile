@@ -60,7 +60,9 @@ torture: environments  ## the model at larger bounds, 100,000 transactions, 200 
 		tests/integration/test_protocol_failures.py \
 		tests/integration/test_writers_unhindered.py tests/integration/test_judged_diff.py \
 		tests/integration/test_repair_under_writers.py tests/integration/test_backfill_budget.py \
-		tests/integration/test_backfills_under_faults.py
+		tests/integration/test_backfills_under_faults.py tests/integration/test_reverse_apply_together.py \
+		tests/integration/test_reverse_torture.py tests/integration/test_masters.py tests/integration/test_masters_switched.py \
+		tests/integration/test_writes.py tests/integration/test_decommission.py tests/e2e/test_shop_service.py
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
