@@ -15,6 +15,7 @@ class Purpose(StrEnum):
     BACKFILL = "backfill"
     APPLICATION = "application"
     DUAL_WRITE = "dual-write"
+    MASTERS = "masters"
     ROUTING = "routing"
     ROUTE = "route"
     TABLES = "tables"
@@ -47,6 +48,7 @@ _SERVES = {
     Purpose.BACKFILL: "backfill, live and cold; import, in the database",
     Purpose.APPLICATION: "the application whose writes are captured",
     Purpose.DUAL_WRITE: "the application's dual write, in AWS",
+    Purpose.MASTERS: "the application's Masters: its writes while DynamoDB is the master, and which store that is",
     Purpose.ROUTING: "the application's Router, on the control table; its own reads are beside these",
     Purpose.ROUTE: "route, which makes the control table",
     Purpose.TABLES: "tables",

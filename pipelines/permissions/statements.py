@@ -24,6 +24,7 @@ TABLE_ACTIONS: Mapping[Purpose, tuple[str, ...]] = {
     Purpose.WRITES: ("DescribeTable", "UpdateTable", "Scan", "BatchGetItem", "PutItem"),
     Purpose.BACKFILL: ("DescribeTable", "Scan", "PutItem", "PartiQLInsert", "BatchWriteItem"),
     Purpose.DUAL_WRITE: ("DescribeTable", "PutItem"),
+    Purpose.MASTERS: ("GetItem", "PutItem"),
     Purpose.TABLES: ("CreateTable", "DescribeTable"),
     Purpose.IMPORT: ("CreateTable", "DescribeTable", "ImportTable", "DescribeImport"),
     Purpose.EXPORT: ("DescribeTable", "ExportTableToPointInTime", "DescribeExport"),
@@ -173,6 +174,10 @@ def _dual_write(used: Used) -> Iterator[Allow]:
         yield Allow("Epoch", ("s3:GetObject",), (epoch,))
 
 
+def _masters(used: Used) -> Iterator[Allow]:
+    yield _control_table(used, "Query")
+
+
 def _routing(used: Used) -> Iterator[Allow]:
     yield _control_table(used, "BatchGetItem", "PutItem")
 
@@ -231,6 +236,7 @@ _OTHERS: Mapping[Purpose, Callable[[Used], Iterator[Allow]]] = {
     Purpose.DUAL_WRITE: _dual_write,
     Purpose.REVERSE: _streams,
     Purpose.WRITES: _writes,
+    Purpose.MASTERS: _masters,
     Purpose.ROUTING: _routing,
     Purpose.ROUTE: _route,
     Purpose.MONITORING: _monitoring,

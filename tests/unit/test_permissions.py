@@ -79,6 +79,14 @@ def test_the_reverse_relay_reads_streams_and_makes_one_at_most() -> None:
     assert [resource.rpartition("table/")[2] for resource in one.resources] == ["shop/stream/*", "stock/stream/*"]
 
 
+def test_an_application_reads_the_masters_and_writes_items() -> None:
+    """Its requests are on the wire (`pipelines.masters.sender`), and one query for the control table's rows."""
+    assert allowed(Purpose.MASTERS, "dynamodb") == {"Query", "GetItem", "PutItem"}
+    (one,) = (one for one in statements(Purpose.MASTERS, SHOP) if "dynamodb:Query" in one.actions)
+    assert one.resources == ("arn:aws:dynamodb:eu-central-1:123456789012:table/crossover-shop",)
+    assert one.actions == ("dynamodb:Query",)
+
+
 def test_a_warehouse_in_s3() -> None:
     files = [f"pipelines/warehouse/s3_{name}.py" for name in ("place", "lock", "upload", "access")]
     assert {S3_ACTIONS[name] for name in called("s3", *files)} <= allowed(Purpose.WAREHOUSE, "s3")
