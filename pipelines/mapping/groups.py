@@ -3,23 +3,32 @@ embed, directly or through others (docs/protocol.md, rule 15)."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.mapping.catalog import TableRef
 from pipelines.mapping.plan import ItemPlan, MigrationPlan, walk
 
+_NAME_BYTES = 200  # part of sort keys of DynamoDB's, 1,024 bytes
+_HASH_DIGITS = 12
+
 
 @dataclass(frozen=True)
 class Group:
-    """`name`: its item types in the mapping's order, joined by `+`. `tables`: sorted, those that one of them reads."""
+    """`name`: its item types in the mapping's order, joined by `+`; where that is long, its beginning and a hash.
+    `tables`: sorted, those that one of them reads."""
 
     item_types: tuple[str, ...]
     tables: tuple[TableRef, ...]
 
     @property
     def name(self) -> str:
-        return "+".join(self.item_types)
+        name = "+".join(self.item_types)
+        if len(name.encode()) <= _NAME_BYTES:
+            return name
+        begins = name.encode()[: _NAME_BYTES - _HASH_DIGITS - 1].decode(errors="ignore")
+        return f"{begins}~{hashlib.sha256(name.encode()).hexdigest()[:_HASH_DIGITS]}"
 
 
 def groups_of(plan: MigrationPlan) -> tuple[Group, ...]:

@@ -21,6 +21,7 @@ from pipelines.masters.plain_value import MisfitError, as_bytes, is_bytes, plain
 from pipelines.reading.physical import physical_value
 
 _EPOCH = datetime(1970, 1, 1)
+_MOST_DIGITS = 131_072  # of a numeric before the point (PostgreSQL, 8.1.2); what has more takes for ever to print
 _TEXT_ENCODINGS = (Encoding.S, Encoding.TEXT)
 _EPOCHS = {Encoding.EPOCH_SECONDS: 1, Encoding.EPOCH_MILLIS: 1000}
 _WIRE: dict[Encoding, tuple[str, str]] = {
@@ -105,6 +106,8 @@ def _given(value: object, column: ColumnValue, path: str) -> object | None:
 
 
 def _number(value: int | float | Decimal, column: ColumnValue, path: str) -> object:
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) > _MOST_DIGITS:
+        raise MisfitError(path, "no number that a column can hold")
     if column.type.kind is Kind.INTEGER:
         try:
             whole = int(value)

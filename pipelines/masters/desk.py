@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.errors import UsageError
-from pipelines.masters.item_form import ItemForm
+from pipelines.masters.item_form import Formed, ItemForm
 from pipelines.masters.planned import Read, first_version, put_of, tombstone_of
 from pipelines.masters.refusals import ItemExistsError, NoItemError
 from pipelines.masters.sender import Put, Sender
@@ -64,6 +64,7 @@ class Desk:
         read = known or self.read(form, formed.key, item_type)
         if known is None and read.is_live:
             raise exists(item_type)
+        _require_same_row(item_type, read, formed)
         return put_of(form, formed, read, self.next_version(read)), known is not None
 
     def planned_change(self, item_type: str, change: Change, columns: Columns, *, moves: bool) -> tuple[Put, ...]:
@@ -79,6 +80,7 @@ class Desk:
             raise UsageError(f"{item_type}: the change has to return the item, not {type(changed).__name__}")
         formed = form.formed(changed, NOTHING, read.owner)
         if formed.key == key:
+            _require_same_row(item_type, read, formed)
             return (put_of(form, formed, read, self.next_version(read)),)
         if not moves:
             raise UsageError(f"{item_type}: the change gives the item another key; call `move` instead of `update`")
@@ -94,6 +96,12 @@ class Desk:
         key = form.key_of(columns)
         read = self.known(form, key) or self.read(form, key, item_type)
         return tombstone_of(form, key, read, self.now()) if read.is_live else None
+
+
+def _require_same_row(item_type: str, read: Read, formed: Formed) -> None:
+    """The row that it was would stay in the source, for no tombstone tells of it. Raises UsageError."""
+    if read.is_live and read.owner is not None and formed.owner != read.owner:
+        raise UsageError(f"{item_type}: the item would be another row's; delete it, then put the other")
 
 
 def exists(item_type: str) -> ItemExistsError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,11 @@ REQUEST_SECONDS = 2.0
 """So long a request may take at most, from the connection to the answer's last byte."""
 
 log = logging.getLogger(__name__)
+
+
+def seconds() -> float:
+    """Monotonic, and going on while the machine is suspended, which `time.monotonic` is not on Linux."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 @dataclass(frozen=True)

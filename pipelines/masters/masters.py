@@ -23,7 +23,7 @@ from pipelines.mapping.groups import Group, group_of, groups_of
 from pipelines.masters.desk import Desk
 from pipelines.masters.fence import is_fenced
 from pipelines.masters.item_form import ItemForm
-from pipelines.masters.lease import LEASE_SECONDS, REQUEST_SECONDS, Leases
+from pipelines.masters.lease import LEASE_SECONDS, REQUEST_SECONDS, Leases, seconds
 from pipelines.masters.opening import Opening
 from pipelines.masters.refusals import ConflictError, ItemExistsError, WriteFencedError
 from pipelines.masters.sender import Sender
@@ -57,7 +57,7 @@ class Masters:
         catalog: Catalog | Path | str | None = None,
         lease_seconds: float = LEASE_SECONDS,
         deadline_seconds: float = DEADLINE_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = seconds,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         random: randomness.Random | None = None,

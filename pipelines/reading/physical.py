@@ -75,7 +75,12 @@ def _timestamp(_: SourceType, value: object) -> object | None:
 
 
 def _timestamptz(_: SourceType, value: object) -> object | None:
-    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo is not None else None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return None
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # it would be outside of the years 1 to 9999
+        return None
 
 
 _NUMBER = (_number, "int, Decimal, float or the number as str")

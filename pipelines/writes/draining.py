@@ -14,6 +14,7 @@ from pipelines.errors import StageError
 from pipelines.mapping.groups import Group
 from pipelines.migration import Migration
 from pipelines.progress import Progress
+from pipelines.source.ledger.backfills import open_backfills
 from pipelines.source.ledger.masters import Master, set_master
 from pipelines.source.ledger.undelivered import Rest, rest
 from pipelines.writes.scene import overtaken
@@ -113,6 +114,10 @@ class Draining:
         session = self.session
         with session.writing(alone=True) as connection:
             left = rest(connection, session, self._group.item_types)
+            if not left and (begun := open_backfills(connection, session.migration)):
+                raise StageError(
+                    f"group {self._group.name}: backfill {begun[0]} was begun meanwhile; let it come to its end"
+                )
             if not left and not set_master(connection, session.migration, was, now):
                 raise overtaken(self._group)
         return left

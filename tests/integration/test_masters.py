@@ -245,6 +245,25 @@ def test_what_comes_back_to_a_key_that_it_left_is_newer_than_all_that_it_has_bee
     assert int(item["_v"]["N"]) > int(gone["_v"]["N"])
 
 
+def test_an_item_cannot_become_another_rows(switched: Shop) -> None:
+    """The row that it was would stay in the source: no tombstone tells of it."""
+    masters = switched.masters()
+    masters.write("counter", rds=never, dynamodb=lambda items: items.put("counter", {"name": "Visits", "n": 1}))
+
+    def put(items: ItemWriter) -> None:
+        items.get("counter", name="Visits")
+        items.put("counter", {"name": "VISITS", "n": 2})
+
+    def update(items: ItemWriter) -> None:
+        items.update("counter", lambda one: one | {"name": "VISITS"}, name="Visits")
+
+    for change in (put, update):
+        with pytest.raises(UsageError, match=r"^counter: .* would be another row's; delete it, then put the other$"):
+            masters.write("counter", rds=never, dynamodb=change)
+    item = switched.at("COUNTER", "visits")
+    assert item is not None and item["_s"] == {"S": '{"name":"Visits"}'}
+
+
 def test_what_was_read_as_absent_and_is_there_by_now_is_run_again(switched: Shop) -> None:
     calls = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.mapping.groups import group_of, groups_of, named_group
+from pipelines.mapping.groups import Group, group_of, groups_of, named_group
 from tests.unit.mapping.small_catalog import compiled
 
 pytestmark = pytest.mark.unit
@@ -39,6 +39,15 @@ def test_a_third_joins_two_that_came_before_it_and_the_mapping_gives_the_order()
     assert [group.item_types for group in groups] == [("customer", "order", "line")]
     groups = groups_of(compiled(LINE + WITH_BOTH + CUSTOMER))
     assert [group.item_types for group in groups] == [("line", "customer")]
+
+
+def test_a_long_name_is_cut_and_still_its_own() -> None:
+    """It is a sort key of DynamoDB's (1,024 bytes), and part of another."""
+    many = tuple(f"item_type_{number:03}_ü" for number in range(80))
+    one, other = Group(many, ()), Group((*many, "last"), ())
+    assert len(one.name.encode()) <= 200 >= len(other.name.encode())
+    assert one.name != other.name and one.name.startswith("item_type_000_ü+item_type_001")
+    assert named_group([one], one.name) == named_group([one], many[7]) == one
 
 
 def test_a_group_is_found_by_its_name_or_by_an_item_type() -> None:

@@ -110,6 +110,10 @@ def test_a_column_is_encoded_as_the_mapping_says(types: str, name: str, given: A
     [
         ("", "total", "secret"),
         ("", "order_id", 7.5),
+        ("", "order_id", Decimal("1E+999999999")),
+        ("", "total", Decimal("1E+999999999")),
+        ("", "total", Decimal("1E-999999999")),
+        ("", "placed_at", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2)))),
         ("", "order_id", float("inf")),
         ("", "total", float("nan")),
         ("", "status", 5),
