@@ -26,9 +26,21 @@ KEPT = timedelta(hours=23)
 """DynamoDB keeps a stream's records for 24 hours; who has not read one by now may have missed it."""
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A shard that is not read far enough yet. `sequence`, `until`: how far it is."""
+
+    table: str
+    shard: str
+    sequence: str | None
+    until: datetime | None
+    throttled: bool
+
+
 @dataclass
 class Followed:
-    """By shard: `at`; `idle`: how many pages in a row were empty; `until`: all that was written before is applied."""
+    """By shard: `at`; `idle`: how many pages in a row were empty; `until`: all that was written before is applied.
+    `throttled`: shards whose last page was refused for now."""
 
     table: str
     arn: str
@@ -37,6 +49,7 @@ class Followed:
     at: dict[str, Position] = field(default_factory=dict)
     idle: dict[str, int] = field(default_factory=dict)
     until: dict[str, datetime] = field(default_factory=dict)
+    throttled: set[str] = field(default_factory=set)
 
     def readable(self) -> list[Position]:
         return readable(list(self.at.values()))
@@ -54,6 +67,14 @@ class Followed:
         for shard, count in self.idle.items():
             if count >= idle_pages:
                 self._is_applied_until(shard, since)
+
+    def unread(self, moment: datetime) -> list[Unread]:
+        """Shards of which not all that was written before is applied."""
+        return [
+            Unread(self.table, one.shard, one.sequence, until, one.shard in self.throttled)
+            for one in self.readable()
+            if (until := self.until.get(one.shard)) is None or until < moment
+        ]
 
     def _is_applied_until(self, shard: str, moment: datetime) -> None:
         self.until[shard] = max(moment, self.until.get(shard, moment))

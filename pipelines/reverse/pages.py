@@ -17,7 +17,6 @@ from pipelines.reverse.shard_reader import Page
 from pipelines.reverse.shards import Position
 from pipelines.reverse.standing import note_resync
 from pipelines.reverse.tally import Tally
-from pipelines.reverse.waiting_items import remember_removed
 
 BATCH = 250
 """Images in one transaction."""
@@ -29,7 +28,6 @@ class _Batch:
 
     images: list[Image] = field(default_factory=list)
     moves: dict[str, list[Move]] = field(default_factory=dict)
-    removed: list[Image] = field(default_factory=list)
 
 
 class Pages:
@@ -73,14 +71,12 @@ class Pages:
             return
         batch.images.append(one.image)
         if one.removed:
-            batch.removed.append(one.image)
             self._tally.counts["removed"] += 1
 
     def _write(self, batch: _Batch) -> None:
         migration = self._opened.migration
 
         def also(connection: Connection[TupleRow]) -> None:
-            remember_removed(connection, migration, batch.removed)
             for arn, moves in batch.moves.items():
                 advance(connection, migration, arn, moves)
 
@@ -95,6 +91,7 @@ class Pages:
     def _mind(self, followed: Followed, page: Page) -> None:
         """How often a shard had nothing, and whether it has lost something."""
         shard = page.position.shard
+        (followed.throttled.add if page.throttled else followed.throttled.discard)(shard)
         if page.records or page.throttled or page.trimmed or page.gone:
             followed.idle[shard] = 0
         else:

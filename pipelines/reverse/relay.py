@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import islice
 
 from pipelines.relay.pace import LONGEST_SECONDS, Pace
-from pipelines.reverse.follow import Followed, Following
+from pipelines.reverse.follow import Followed, Following, Unread
 from pipelines.reverse.opened import READERS, Opened, applied_item_types
 from pipelines.reverse.pages import Pages
 from pipelines.reverse.shard_reader import Page
@@ -90,6 +90,10 @@ class ReverseRelay:
         """Whether all that was written before is applied, as far as the shards tell."""
         until = self._applied_until(moment)
         return until is not None and until >= moment
+
+    def unread(self, moment: datetime) -> tuple[Unread, ...]:
+        """The shards that are to blame where `has_read_until` is not so."""
+        return tuple(shard for one in self._following for shard in one.unread(moment))
 
     def beat(self) -> None:
         """The ledger says that it lives, and how far it is."""

@@ -7,7 +7,7 @@ waits for its turn, and the relay at work stands aside for it. With the session 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import LiteralString
 
@@ -41,19 +41,28 @@ def is_asked_aside(connection: Connection[TupleRow], migration: str) -> bool:
 
 
 @contextmanager
-def taking_turn(connection: Connection[TupleRow], migration: str, wait_seconds: float = TURN_SECONDS) -> Iterator[None]:
-    """At work instead of a relay. Raises StageError where that, or another who takes its turn, does not end in time."""
+def taking_turn(
+    connection: Connection[TupleRow],
+    migration: str,
+    wait_seconds: float = TURN_SECONDS,
+    waits: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """At work instead of a relay. `waits`: called time and again until its turn has come; it may raise. Raises
+    StageError where a relay, or another who takes its turn, does not end in time."""
     deadline = time.monotonic() + wait_seconds
     with (
-        _held(connection, _turn(migration), migration, deadline),
-        _held(connection, _work(migration), migration, deadline),
+        _held(connection, _turn(migration), migration, deadline, waits),
+        _held(connection, _work(migration), migration, deadline, waits),
     ):
         yield
 
 
 @contextmanager
-def _held(connection: Connection[TupleRow], name: str, migration: str, deadline: float) -> Iterator[None]:
+def _held(
+    connection: Connection[TupleRow], name: str, migration: str, deadline: float, waits: Callable[[], None]
+) -> Iterator[None]:
     while not _takes(connection, name):
+        waits()
         if time.monotonic() > deadline:
             raise StageError(
                 f"reverse relay of {migration}: another one is at work and does not stand aside; stop it first"

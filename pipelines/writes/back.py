@@ -63,7 +63,8 @@ def finish_back(scene: Scene, fenced: Master, notes: tuple[str, ...] = ()) -> Do
 
 def _drain(scene: Scene, deadline: float | None, *, by_streams: bool = False) -> ReverseDrained:
     with _Until(deadline, scene.group.name) as progress:
-        return drain_reverse(scene.migration, scene.url, progress, by_streams=by_streams)
+        types = frozenset(scene.group.item_types)
+        return drain_reverse(scene.migration, scene.url, progress, by_streams=by_streams, item_types=types)
 
 
 def _require_all(scene: Scene, drained: ReverseDrained) -> None:

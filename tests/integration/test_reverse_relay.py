@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -21,6 +22,7 @@ import pytest
 
 from pipelines.cli import run
 from pipelines.errors import StageError, TargetError
+from pipelines.mapping.groups import Group
 from pipelines.permissions.grants import grants
 from pipelines.permissions.permissions import read_source
 from pipelines.permissions.purpose import Purpose
@@ -33,11 +35,14 @@ from pipelines.reverse.apply.image import Applied, Image, Outcome
 from pipelines.reverse.drain import Resynced, ReverseDrained, drain_reverse, resync
 from pipelines.reverse.health import ReverseHealth, read_reverse_health
 from pipelines.reverse.serve import Options, Report, serve_reverse
+from pipelines.reverse.shard_reader import Page, ShardReader
 from pipelines.reverse.standing import note_resync
 from pipelines.reverse.stream_client import ENDPOINT
 from pipelines.reverse.streams import enable_stream
+from pipelines.reverse.turn import begin_work, taking_turn
 from pipelines.tables import create_tables
 from pipelines.target.client import dynamodb_client
+from pipelines.writes import back
 from tests.captured_shop import Captured, database
 from tests.delivered_shop import between
 from tests.fake_streams import TTL, FakeStreams, Item
@@ -487,8 +492,6 @@ def test_it_stands_aside_for_a_drain_and_goes_on(shop: Captured, streams: FakeSt
 
 
 def test_a_drain_does_not_wait_for_ever(shop: Captured, streams: FakeStreams, recorded: Recorded) -> None:
-    from pipelines.reverse.turn import begin_work, taking_turn
-
     with psycopg.connect(shop.url, autocommit=True) as one, psycopg.connect(shop.url, autocommit=True) as other:
         assert begin_work(one, "reversed")
         with pytest.raises(StageError, match="does not stand aside"), taking_turn(other, "reversed", 0.2):
@@ -691,6 +694,64 @@ def test_what_cannot_be_applied_is_told_and_holds_up_no_other(empty: Captured, s
     assert health(empty).set_apart == 1
     written(streams, versioned(product_item("A", "apple"), 2))
     assert drained(empty) == ReverseDrained(applied=1, waiting=0, set_apart=0)
+
+
+def test_what_waits_of_another_group_is_no_matter_of_this_one(empty: Captured, streams: FakeStreams) -> None:
+    bad = versioned({**product_item("A", "apple"), "stock": {"S": "many"}}, 1)
+    written(streams, bad, order(1, 7, 1))
+    with psycopg.connect(empty.url, autocommit=True) as connection:
+        note_resync(connection, "reversed", "lost")
+    with Progress("reverse relay", None, "items") as progress:
+        found = drain_reverse(empty.migration, empty.url, progress, item_types=frozenset({"voucher"}))
+        assert (found.waiting, found.set_apart, found.problems) == (0, 0, ())
+        assert "lost" in (health(empty).resync or "")  # not all that are kept up were read
+        found = drain_reverse(empty.migration, empty.url, progress, item_types=frozenset({"customer", "order"}))
+        assert (found.waiting, found.set_apart) == (1, 0)
+        assert "foreign key" in found.problems[0]
+    assert health(empty).waiting == 2  # the other's waits still
+    assert drained(empty).waiting == 2
+    assert health(empty).resync is None
+
+
+def test_what_is_not_kept_up_is_neither_applied_nor_waits(empty: Captured, streams: FakeStreams) -> None:
+    set_master(empty, "dynamodb_only", "product")
+    put(versioned(product_item("A", "apple"), 1))
+    put(versioned({**product_item("B", "bread"), "stock": {"S": "many"}}, 1))
+    assert drained(empty) == ReverseDrained(applied=0, waiting=0, set_apart=0)
+    assert resynced(empty) == Resynced(compared=0, applied=0, waiting=0, set_apart=0)
+
+
+@pytest.mark.parametrize("by_streams", [False, True])
+def test_a_drain_of_which_the_streams_tell_nothing_ends(
+    shop: Captured, streams: FakeStreams, recorded: Recorded, monkeypatch: pytest.MonkeyPatch, by_streams: bool
+) -> None:
+    monkeypatch.setattr(drain, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(ShardReader, "read", lambda _, position: Page(position, throttled=True))
+    why = r"told nothing more, .* of table reversed, of which DynamoDB throttles [1-9]: two readers"
+    with pytest.raises(StageError, match=why), Progress("reverse relay", None, "items") as progress:
+        drain_reverse(shop.migration, shop.url, progress, by_streams=by_streams)
+
+
+def test_who_waits_for_its_turn_is_told_when_the_time_is_up(shop: Captured, recorded: Recorded) -> None:
+    with psycopg.connect(shop.url, autocommit=True) as other:
+        assert begin_work(other, "reversed")
+        began = time.monotonic()
+        with pytest.raises(StageError, match="when the time was up"), back._Until(began + 0.5, "product") as progress:
+            drain_reverse(shop.migration, shop.url, progress)
+        assert time.monotonic() - began < 30.0
+
+
+def test_a_group_that_goes_back_drains_its_own_item_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def drained(*_: Any, **how: Any) -> ReverseDrained:
+        asked.update(how)
+        return ReverseDrained(0, 0, 0)
+
+    monkeypatch.setattr(back, "drain_reverse", drained)
+    scene: Any = SimpleNamespace(group=Group(("customer", "order"), ()), migration=None, url="")
+    back._drain(scene, None)
+    assert asked == {"by_streams": False, "item_types": frozenset({"customer", "order"})}
 
 
 def test_what_waits_of_a_group_that_is_the_sources_again_is_not_applied(empty: Captured, streams: FakeStreams) -> None:

@@ -7,8 +7,8 @@ import psycopg
 from pipelines.source.server_error import describe
 
 UNIQUE_VIOLATION = "23505"
-_WHOLE_CLASSES = ("08", "25", "53", "58", "XX")
-_WHOLE = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "42501"})
+_WHOLE_CLASSES = ("08", "25", "53", "58")
+_WHOLE = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "42501", "XX001", "XX002"})
 
 
 class ItemsFailed(Exception):  # noqa: N818 (a step in applying a batch)
@@ -23,7 +23,9 @@ class ItemsFailed(Exception):  # noqa: N818 (a step in applying a batch)
 
 
 def is_of_the_source(error: psycopg.Error) -> bool:
-    """Whether the same would befall every other item: the connection, the disk, a right that is missing."""
+    """Whether the same would befall every other item: the connection, the disk, a right that is missing, data
+    or an index that is corrupted. An internal error (XX000) is the item's: an extension, or a trigger in C, that gives
+    its error no code has that one, too."""
     state = error.sqlstate
     return state is None or state.startswith(_WHOLE_CLASSES) or state in _WHOLE
 

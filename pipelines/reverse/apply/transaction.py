@@ -150,7 +150,7 @@ class Transaction:
         for item_type, some in _by_item_type(asked).items():
             found = self._checks[item_type].read(connection, [work.source_key for work in some])
             for work in some:
-                waited = waiting_seconds(connection, self._plan.name, work.image.table, work.image.key) or 0.0
+                waited = waiting_seconds(connection, self._plan.name, work.image) or 0.0
                 if self._moving.may_have_moved(found[work.source_key], waited):
                     outcomes.append(Applied(work.image, Outcome.WAITS, WAITING))
                     stays.add(work.place)

@@ -21,9 +21,10 @@ Where DynamoDB is the master (rules 15 and 16):
 master         one row for each group of item types that has ever been switched; what guards and relays obey
 stream         how far each shard of a DynamoDB stream is applied; written in one transaction with the rows. `sequence`:
                the last record, NULL before the first; `created_at`: when DynamoDB wrote it
-reverse        DynamoDB keys whose item could not be applied yet; it is read afresh for the next try. `due`, `attempts`,
-               `set_apart`: as in item; `removed`, `owner`: a live item was removed without a tombstone, the version of
-               its end, and its `_s`
+reverse        DynamoDB keys whose item could not be applied yet; it is read afresh for the next try. `owner`: its `_s`,
+               '' where it has none: one row can have left a key that another has taken. `removed`: the version of a
+               tombstone, which stands even where its key is another row's, or empty, by now. `due`, `attempts`,
+               `set_apart`: as in item
 reverse_relay  one row for each migration, written by its reverse relay. `caught_up_at`: all that was written in
                DynamoDB before is applied or is in reverse; `resync`: why the streams cannot tell everything, until all
                items have been read
@@ -96,8 +97,11 @@ MIGRATIONS_ROWS = (LOG, MARK, ITEM, BACKFILL, CAPTURED, RELAY, MASTER, STREAM, R
 ITEM_KEY = sql.SQL(_ITEM_HASH)
 """What ON CONFLICT names: the index that holds an item's row single."""
 
-REVERSE_KEY = sql.SQL("migration, table_name, pg_catalog.hashtextextended(key, 0), pg_catalog.hashtextextended(key, 1)")
-"""The same of a DynamoDB key that waits."""
+REVERSE_KEY = sql.SQL(
+    "migration, table_name, pg_catalog.hashtextextended(key, 0), pg_catalog.hashtextextended(key, 1),"
+    " pg_catalog.hashtextextended(owner, 0)"
+)
+"""The same of a DynamoDB key that waits, and whose it is."""
 
 
 def create_statements() -> list[sql.Composed]:
@@ -159,7 +163,8 @@ def create_statements() -> list[sql.Composed]:
             'migration text NOT NULL, table_name text NOT NULL, key text COLLATE "C" NOT NULL,'
             " since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
             " due timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), attempts integer NOT NULL DEFAULT 0,"
-            " last_error text, set_apart boolean NOT NULL DEFAULT false, removed bigint, owner text",
+            " last_error text, set_apart boolean NOT NULL DEFAULT false, removed bigint,"
+            " owner text COLLATE \"C\" NOT NULL DEFAULT ''",
         ),
         sql.SQL("CREATE UNIQUE INDEX IF NOT EXISTS reverse_key ON {} ({})").format(REVERSE, REVERSE_KEY),
         _table(
