@@ -63,7 +63,7 @@ def _mode(diff: DiffManifest, snapshot: SnapshotManifest, dump: DumpManifest) ->
         yield Unchecked(
             f"{counted(undecided, 'key')} under way",
             "Not delivered or, where DynamoDB is the master, not applied when they were read; or written in between. "
-            "Let the relay catch up, and verify again.",
+            "Let the relay catch up, and verify again; a group at dynamodb_only first goes back to dynamodb_first.",
         )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.target.control_table import ControlTable
 
 _WHATS = ("status", "advance", "rollback")
+_OLDEST_HOURS = 24 * 366
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,6 +109,8 @@ def _thresholds(arguments: argparse.Namespace) -> Thresholds:
             raise UsageError(f"--{name.replace('_', '-')} {value}: give a number above 0")
     if given["hours"] is not None and given["hours"] > LOOK_BACK_HOURS - 24:
         raise UsageError(f"--hours {given['hours']}: {LOOK_BACK_HOURS - 24} at most")
+    if given["max_age_hours"] is not None and given["max_age_hours"] > _OLDEST_HOURS:
+        raise UsageError(f"--max-age-hours {given['max_age_hours']:g}: {_OLDEST_HOURS:,} at most")
     chosen = {name: value for name, value in given.items() if value is not None}
     mismatches = usual.mismatches if arguments.mismatches is None else _share(arguments.mismatches)
     return Thresholds(**chosen, mismatches=mismatches)

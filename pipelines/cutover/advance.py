@@ -69,7 +69,7 @@ def advance(migration: Migration, table: ControlTable, thresholds: Thresholds, w
         if to in WITH_WORK:
             _keep(migration, table, thresholds, now())
         else:
-            known = replace(evidence, state_since=entered.since)
+            known = replace(evidence, state_since=entered.since, moving=entered.moving)
             keep_status(migration.folder, status_of(migration, table, entered, known, thresholds))
     return Moved(status.standing.name, to, status.gates, lines)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pipelines.cutover.states import State
 from pipelines.source.ledger.masters import Phase
 
 
@@ -165,8 +166,9 @@ class Reverse:
 
 @dataclass(frozen=True)
 class Evidence:
-    """As of `at`. `state_since`: when the state was entered that the migration is in. `nights_apart_hours`: the
-    longest time between two of the schedule's verifications; None without a schedule."""
+    """As of `at`. `state_since`: when the state was entered that the migration is in. `moving`: the step that was
+    begun and has not ended. `nights_apart_hours`: the longest time between two of the schedule's verifications; None
+    without a schedule."""
 
     at: datetime
     mapping: str
@@ -174,6 +176,7 @@ class Evidence:
     lag_limit_seconds: int
     nights_apart_hours: float | None
     state_since: datetime | None
+    moving: State | None
     assessed: Assessed | Unknown
     fits: Fits | Unknown
     captured: Captured | Unknown

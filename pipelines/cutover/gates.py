@@ -9,6 +9,7 @@ from pipelines.cutover.gates_runs import backfilled, verified, verified_since
 from pipelines.cutover.gates_source import all_captured, assessed, capture_whole, ledger_in_step, mapping_fits
 from pipelines.cutover.gates_writes import (
     at_phase,
+    kept_up,
     none_fenced,
     reverse_in_step,
     reverse_running,
@@ -19,7 +20,6 @@ from pipelines.cutover.states import State
 from pipelines.cutover.thresholds import Thresholds
 from pipelines.source.ledger.masters import Phase
 
-_KEPT_UP = at_phase(Phase.DYNAMODB_FIRST)
 _LEFT = at_phase(Phase.DYNAMODB_ONLY, Phase.DYNAMODB_FIRST)
 
 RULES: dict[State, tuple[Rule, ...]] = {
@@ -42,7 +42,7 @@ RULES: dict[State, tuple[Rule, ...]] = {
     ),
     State.DYNAMODB_ONLY: (
         capture_whole,
-        _KEPT_UP,
+        kept_up,
         none_fenced,
         writes_whole,
         reverse_in_step,

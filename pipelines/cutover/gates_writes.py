@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pipelines.cutover.evidence import Evidence, GroupPhase, Unknown
 from pipelines.cutover.gate import Gate, Rule, command, judged, unknown
+from pipelines.cutover.states import State
 from pipelines.cutover.thresholds import Thresholds
 from pipelines.source.ledger.masters import Phase
 
@@ -38,6 +39,12 @@ def at_phase(*phases: Phase) -> Rule:
         )
 
     return rule
+
+
+def kept_up(evidence: Evidence, thresholds: Thresholds) -> Gate:
+    """Every group is at dynamodb_first. A step to dynamodb_only that was killed has moved some of them: it goes on."""
+    moved = (Phase.DYNAMODB_ONLY,) if evidence.moving is State.DYNAMODB_ONLY else ()
+    return at_phase(Phase.DYNAMODB_FIRST, *moved)(evidence, thresholds)
 
 
 def _every_group(name: str, evidence: Evidence, against: Callable[[GroupPhase], tuple[str, ...] | list[str]]) -> Gate:

@@ -31,6 +31,7 @@ def gather(migration: Migration, table: ControlTable, standing: Standing, now: d
         lag_limit_seconds=checks.lag_limit_seconds,
         nights_apart_hours=None if checks.schedule is None else longest_gap_hours(checks.schedule),
         state_since=standing.since,
+        moving=standing.moving,
         assessed=newest_assessment(migration.folder),
         fits=source.fits,
         captured=source.captured,

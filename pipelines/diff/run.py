@@ -25,6 +25,7 @@ from pipelines.mapping.plan import MigrationPlan
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.drift import require_same_schema
+from pipelines.source.ledger.masters import Phase
 from pipelines.warehouse.hold import current_hold
 from pipelines.warehouse.layout import MANIFEST, checked_id, new_id, read_manifest, write_manifest
 from pipelines.warehouse.lock import stage_lock
@@ -225,11 +226,20 @@ def _manifest(migration: Migration, run_id: str, plan: DiffPlan, sides: _Sides, 
 
 
 def _late(migration: Migration, judged: JudgedAgain, item_types: Mapping[str, Verdicts]) -> tuple[str, ...]:
-    """Why something that is pending has been so for too long, by who is to see to it: a relay, or the reverse relay."""
+    """Why something that is pending has been so for too long, by who is to see to it: a relay, the reverse relay, or
+    nobody, where a group is at dynamodb_only."""
     limit, reverse = migration.mapping.checks.lag_limit_seconds, judged.reverse
     followers = reverse.item_types if reverse is not None else frozenset()
-    pending = {name in followers for name, verdicts in item_types.items() if verdicts.pending}
+    under_way = {name for name, verdicts in item_types.items() if verdicts.pending}
     late: list[str] = []
+    for master in reverse.left if reverse is not None else ():
+        if under_way.intersection(master.item_types):
+            under_way.difference_update(master.item_types)
+            late.append(
+                f"RDS is not kept up with {master.group}, which is at {master.phase}; "
+                f"`crossover writes … {master.group} {Phase.DYNAMODB_FIRST}` brings it up, then verify again"
+            )
+    pending = {name in followers for name in under_way}
     if False in pending and judged.lag_seconds is not None and judged.lag_seconds > limit:
         late.append(f"a change is undelivered for {judged.lag_seconds:,.0f} s, {limit:,} allowed")
     if True in pending and reverse is not None and reverse.seconds is None:

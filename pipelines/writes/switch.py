@@ -62,7 +62,8 @@ def switch(
     `by_streams`: on the way back to RDS they do not wait for the comparison of all items. `after`: told the name of
     each step that is done. Raises UsageError, StageError with all that is missing, SourceError, TargetError,
     MappingError, WarehouseError; then the group is in the phase in which it was, and the message says if it is fenced
-    still.
+    still. A switch from dynamodb_only whose resync fails has left it: the ledger says dynamodb_first, and verification
+    is red until the same call has made the resync.
     """
     attempt = _Attempt(phase, drain_seconds, by_streams=by_streams)
     try:

@@ -26,7 +26,7 @@ from pipelines.target.client import dynamodb_client
 from pipelines.target.control_table import Key, Row
 from pipelines.writes.state import read_state
 from pipelines.writes.switch import switch
-from tests.planted_evidence import Planted
+from tests.planted_evidence import HOUR, Planted
 
 pytestmark = pytest.mark.integration
 
@@ -160,6 +160,8 @@ def test_thresholds_are_options_and_wrong_ones_are_one_line(shop: Planted, capsy
     for wrong in (
         ("advance", "--verifications", "0"),
         ("--max-age-hours", "nan"),
+        ("--max-age-hours", "inf"),
+        ("advance", "--max-age-hours", "1e12"),
         ("--hours", "49"),
         ("--mismatches", "100%"),
         ("--confirm", "shop"),
@@ -288,6 +290,46 @@ def test_a_step_that_was_begun_and_did_nothing_is_judged_again_and_can_be_taken_
     assert (status, told["to"]) == (0, "reads_moved")
     assert read_standing(shop.table).moving is None
     assert Setting.of(shop.table.get(stage_key("by_id"))).stage is Stage.DYNAMODB
+
+
+TWO_GROUPS = f"""{MAPPING.rstrip()}
+  product: {{table: shop, from: products, key: {{pk: "P#{{id}}"}}}}
+"""
+
+
+def test_a_step_to_dynamodb_only_that_was_killed_goes_on(
+    shop: Planted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two groups, then after the last one: nothing is fenced, so its gates are asked again."""
+    with psycopg.connect(shop.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE products (id bigint PRIMARY KEY)")
+    shop.migration.path.write_text(TWO_GROUPS, encoding="utf-8")
+    shop = Planted(Migration.open(shop.migration.path), shop.url)
+    at_reads_moved(shop)
+    advance_to(shop, capsys, State.DYNAMODB_FIRST)
+    since = datetime.now(UTC) - 60 * HOUR
+    enter(shop.table, read_standing(shop.table), State.DYNAMODB_FIRST, "h", (), since)
+    shop.reverse_relay()
+
+    def one_group_only(*what: Any, **options: Any) -> Any:
+        if what[2] != "customer":
+            raise KilledError
+        return switch(*what, **options)
+
+    def killed_before_it_is_entered(*_: Any) -> Any:
+        raise KilledError
+
+    for where, instead, left in (
+        ("pipelines.cutover.writes.switch", one_group_only, "dynamodb_first"),
+        ("pipelines.cutover.advance.enter", killed_before_it_is_entered, "dynamodb_only"),
+    ):
+        with monkeypatch.context() as killing:
+            killing.setattr(where, instead)
+            _, told = cutover(shop, capsys, "advance")
+        assert told["error"]["code"] == "defect", told
+        assert phases(shop) == ["dynamodb_only", left]
+    advance_to(shop, capsys, State.DYNAMODB_ONLY)
+    assert phases(shop) == ["dynamodb_only"] * 2
 
 
 class KilledError(Exception):

@@ -133,7 +133,7 @@ def test_a_verification_passes_what_is_pending_for_a_moment(shop: Delivering) ->
 @pytest.mark.parametrize(
     ("when", "told"),
     [
-        ("now() - interval '1 hour'", "not applied for 3,60"),
+        ("now() - interval '1 hour'", "not applied for 3,6"),
         ("NULL", "no reverse relay has caught up yet"),
     ],
 )
@@ -153,7 +153,30 @@ def test_what_waits_is_as_old_as_it_is(shop: Delivering) -> None:
     )
     manifest = verified(shop)
     assert not manifest.consistent
-    assert any("not applied for 3,60" in reason for reason in manifest.reasons), manifest.reasons
+    assert any("not applied for 3,6" in reason for reason in manifest.reasons), manifest.reasons
+
+
+def at_dynamodb_only(shop: Delivering) -> None:
+    shop.run("UPDATE crossover.master SET phase = 'dynamodb_only'")
+
+
+def test_what_is_pending_is_never_passed_where_the_source_is_not_kept_up(shop: Delivering) -> None:
+    """A reverse relay for another group may be fresh: it tells nothing of this one."""
+    written(1, "new", 2)
+    at_dynamodb_only(shop)
+    manifest = verified(shop)
+    assert (manifest.verdicts.pending, manifest.consistent) == (1, False)
+    assert manifest.reasons == (
+        "1 pending",
+        "RDS is not kept up with order, which is at dynamodb_only; "
+        "`crossover writes … order dynamodb_first` brings it up, then verify again",
+    )
+
+
+def test_what_is_equal_is_equal_there_too(shop: Delivering) -> None:
+    at_dynamodb_only(shop)
+    manifest = verified(shop)
+    assert (manifest.differences, manifest.consistent) == (0, True), manifest.reasons
 
 
 def test_a_resync_that_is_wanted_is_told_even_where_nothing_differs(shop: Delivering) -> None:

@@ -44,6 +44,7 @@ def good(before: State) -> Evidence:
         lag_limit_seconds=300,
         nights_apart_hours=24.0,
         state_since=NOW - timedelta(days=7),
+        moving=None,
         assessed=Assessed("first", NOW - timedelta(days=30)),
         fits=Fits(("order", "customer")),
         captured=Captured("on", EPOCH, 5, (), ()),

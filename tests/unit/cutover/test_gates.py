@@ -96,7 +96,7 @@ def test_an_unknown_part_may_say_itself_what_to_do() -> None:
 
 
 def test_every_part_of_the_evidence_is_asked_for() -> None:
-    plain = {"at", "mapping", "mapping_hash", "lag_limit_seconds", "nights_apart_hours", "state_since"}
+    plain = {"at", "mapping", "mapping_hash", "lag_limit_seconds", "nights_apart_hours", "state_since", "moving"}
     assert {field.name for field in fields(Evidence)} - plain == set(PART_OF.values())
 
 
@@ -274,6 +274,21 @@ RED: list[tuple[str, State, str, Change, str]] = [
     ("lacks", FIRST, "writes_ready", with_group(missing=("cannot be inverted",)), "order+customer cannot be inverted"),
     ("no group", FIRST, "none_fenced", lambda e: replace(e, writes=Writes(())), "there is no group"),
     ("phase", ONLY, "writes_at_dynamodb_first", with_group(phase=Phase.RDS_FIRST), "order+customer is at rds_first"),
+    ("ahead", ONLY, "writes_at_dynamodb_first", with_group(phase=Phase.DYNAMODB_ONLY), "is at dynamodb_only"),
+    (
+        "another step begun",
+        ONLY,
+        "writes_at_dynamodb_first",
+        lambda e: replace(with_group(phase=Phase.DYNAMODB_ONLY)(e), moving=FIRST),
+        "is at dynamodb_only",
+    ),
+    (
+        "killed",
+        ONLY,
+        "writes_at_dynamodb_first",
+        lambda e: replace(with_group(phase=Phase.RDS_FIRST)(e), moving=ONLY),
+        "order+customer is at rds_first",
+    ),
     ("phase", END, "writes_at_dynamodb_only", with_group(phase=Phase.RDS_FIRST), "order+customer is at rds_first"),
     # the reverse relay
     ("stopped", FIRST, "reverse_running", with_part("reverse", running=False), "no reverse relay is at work"),
@@ -332,6 +347,12 @@ GREEN: list[tuple[str, State, str, Change]] = [
     ("quiet", SHADOWED, "reads_shadowed", with_query(replace(query("q"), hours=query("q").hours[:-2]))),
     ("since", ONLY, "verified", lambda e: replace(e, state_since=NIGHTS[1] - HOUR)),
     ("decommissioning", END, "writes_at_dynamodb_only", with_group(phase=Phase.DYNAMODB_FIRST)),
+    (
+        "killed between two groups",
+        ONLY,
+        "writes_at_dynamodb_first",
+        lambda e: replace(with_group(phase=Phase.DYNAMODB_ONLY)(e), moving=ONLY),
+    ),
 ]
 
 
