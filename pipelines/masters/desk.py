@@ -100,7 +100,7 @@ class Desk:
 
 def _require_same_row(item_type: str, read: Read, formed: Formed) -> None:
     """The row that it was would stay in the source, for no tombstone tells of it. Raises UsageError."""
-    if read.is_live and read.owner is not None and formed.owner != read.owner:
+    if read.is_live and None not in (read.owner, formed.owner) and formed.owner != read.owner:
         raise UsageError(f"{item_type}: the item would be another row's; delete it, then put the other")
 
 

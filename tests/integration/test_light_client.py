@@ -33,7 +33,7 @@ KEY = {name: ITEM[name] for name in ("pk", "sk")}
 def client(dynamodb_environment: str) -> Any:
     found = dynamodb_client()
     found.create_table(
-        TableName="t",
+        TableName="light",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[
             {"AttributeName": "pk", "AttributeType": "S"},
@@ -41,23 +41,23 @@ def client(dynamodb_environment: str) -> Any:
         ],
         BillingMode="PAY_PER_REQUEST",
     )
-    found.put_item(TableName="t", Item=ITEM)
+    found.put_item(TableName="light", Item=ITEM)
     for number in range(3):
-        found.put_item(TableName="t", Item={"pk": {"S": "many"}, "sk": {"B": bytes([number])}})
+        found.put_item(TableName="light", Item={"pk": {"S": "many"}, "sk": {"B": bytes([number])}})
     return found
 
 
 def test_an_item_is_as_boto3_has_it(client: Any) -> None:
     for key in (KEY, KEY | {"pk": {"S": "no such"}}):
-        request = {"TableName": "t", "Key": key, "ConsistentRead": True}
+        request = {"TableName": "light", "Key": key, "ConsistentRead": True}
         mine, boto3s = light_client(client).get_item(**request), client.get_item(**request)  # type: ignore[arg-type]
         assert mine.get("Item") == boto3s.get("Item")
-    assert light_client(client).get_item(TableName="t", Key=KEY)["Item"] == ITEM
+    assert light_client(client).get_item(TableName="light", Key=KEY)["Item"] == ITEM
 
 
 def test_pages_are_as_boto3_has_them(client: Any) -> None:
     request: dict[str, Any] = {
-        "TableName": "t",
+        "TableName": "light",
         "KeyConditionExpression": "pk = :p AND sk >= :s",
         "ExpressionAttributeValues": {":p": {"S": "many"}, ":s": {"B": b"\x00"}},
         "Limit": 2,
@@ -85,14 +85,16 @@ def test_a_refusal_is_boto3s(client: Any) -> None:
 def test_no_answer_is_botocores(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     with pytest.raises(EndpointConnectionError):
-        light_client().get_item(TableName="t", Key=KEY)
+        light_client().get_item(TableName="light", Key=KEY)
 
 
 def test_threads_share_one(client: Any) -> None:
     light = light_client(client)
     found: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: found.extend(light.get_item(TableName="t", Key=KEY)["Item"] for _ in range(5)))
+        threading.Thread(
+            target=lambda: found.extend(light.get_item(TableName="light", Key=KEY)["Item"] for _ in range(5))
+        )
         for _ in range(4)
     ]
     for one in threads:
@@ -106,7 +108,7 @@ FORKED = """
 import os, sys
 from pipelines.reading.light_client import light_client
 light = light_client()
-ask = lambda: light.get_item(TableName="t", Key={"pk": {"S": "many"}, "sk": {"B": b"\\0"}})["Item"]
+ask = lambda: light.get_item(TableName="light", Key={"pk": {"S": "many"}, "sk": {"B": b"\\0"}})["Item"]
 ask()
 wire = light._wire
 child = os.fork()
