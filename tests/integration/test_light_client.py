@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.endpoints("moto", "ministack"
 ITEM: dict[str, Any] = {
     "pk": {"S": 'Ä\u2028"\\'},
     "sk": {"B": b"\x00\xff"},
-    "n": {"N": "0.10"},
+    "n": {"N": "0.1"},
     "ns": {"NS": ["1", "2"]},
     "ss": {"SS": ["b", "c"]},
     "bs": {"BS": [b"\x01"]},
