@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,11 @@ from pipelines.mapping.load import load_mapping
 from pipelines.target.control_table import ControlTable, Key, Row
 from pipelines.target.embedded import EmbeddedDynamoDB
 from tests.masters_shop import GUARD
+from tests.page_blocks import run_blocks
 from tests.read_shop import MAPPING, read_shop
 
 pytestmark = pytest.mark.integration
 
-PAGE = Path(__file__).parents[2] / "docs" / "masters.md"
-BLOCK = re.compile(r"^(?:#+ (?P<title>[^\n]+)|```python\n(?P<code>.*?)^```)$", re.MULTILINE | re.DOTALL)
 SWITCH = "When DynamoDB is the master"
 
 
@@ -37,15 +35,13 @@ def test_every_example_of_the_page_runs(
     monkeypatch.chdir(tmp_path)
     shutil.copy(MAPPING, tmp_path / "shop.yaml")
     names: dict[str, Any] = {}
-    title, ran = "", []
+    ran: list[str] = []
     with read_shop(postgres_server, dynamodb_server.environment(), tmp_path) as shop:
         monkeypatch.setenv("DATABASE_URL", shop.url.replace("postgresql://", "postgresql+psycopg://"))
-        for match in BLOCK.finditer(PAGE.read_text()):
-            title = match["title"] or title
-            if title == SWITCH and match["title"]:
+        for title, has_run in run_blocks("masters.md", names):
+            if title == SWITCH and not has_run:
                 switch(shop.url, tmp_path)
-            if match["code"]:
-                exec(compile(match["code"], f"docs/masters.md, {title}", "exec"), names)
+            if has_run:
                 ran.append(title)
         names["engine"].dispose()
         (row,) = shop.rows("SELECT name FROM customers WHERE customer_id = 28")

@@ -38,6 +38,7 @@ from pipelines.writes.state import GroupState, read_state
 from pipelines.writes.switch import Switched, abort, switch
 from tests.captured_shop import Captured, captured, database
 from tests.delivered_shop import EPOCH, SCHEMA, Delivering, source_key, stored, tables
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +63,6 @@ items:
   seat: {table: seats, from: seats, key: {pk: "S{id}"}}
 """
 FENCED = "XV001"
-TORTURE = os.environ.get("CROSSOVER_TORTURE") == "1"
 
 
 @pytest.fixture(scope="module")
