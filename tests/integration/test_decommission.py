@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +41,7 @@ from pipelines.warehouse.place import Place
 from pipelines.writes.switch import switch
 from tests.on_disk import on_disk
 from tests.planted_evidence import Planted
+from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
 
@@ -309,7 +309,7 @@ def health(shop: Planted) -> ReverseHealth:
         return read_reverse_health(connection, "shop")
 
 
-@pytest.mark.skipif(not os.environ.get("CROSSOVER_TORTURE"), reason="takes long: CROSSOVER_TORTURE=1")
+@pytest.mark.skipif(not TORTURE, reason="make torture")
 def test_the_whole_with_the_verification_of_the_command_line(shop: Planted) -> None:
     """And a reverse relay that applies what is written meanwhile."""
     items = dynamodb_client().scan(TableName="shop")["Items"]
