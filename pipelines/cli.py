@@ -13,14 +13,14 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points, version
 from typing import NoReturn
 
 from pipelines.command import ENTRY_POINTS, Command, CommandResult, Exit
 from pipelines.errors import CrossoverError, UsageError
 from pipelines.lifeline import terminate_cleanly
-from pipelines.logs import redacted, say, start_logging
+from pipelines.logs import about_mapping, completed, redacted, say, start_logging
 
 _COLLECT_AFTER = 50_000  # objects; those that imports make stay, and need not be looked through again and again
 
@@ -37,9 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns the exit status; prints, never raises."""
     as_json = "--json" in arguments
+    about_mapping(None)
     try:
         start_logging()
         parsed = build_parser(next(iter(arguments), "")).parse_args(arguments)
+        about_mapping(_mapping_file(parsed))
         result: CommandResult = parsed.command.run(parsed)
     except CrossoverError as error:
         return _fail(error.code, str(error), Exit.FAILED, as_json)
@@ -50,8 +52,27 @@ def run(arguments: Sequence[str]) -> int:
         log.debug("unexpected failure\n%s", "".join(_trail(error)))
         message = f"unexpected {type(error).__name__}; run again with CROSSOVER_LOG=DEBUG for the details and report it"
         return _fail("defect", message, Exit.FAILED, as_json)
-    text = json.dumps(result.document, ensure_ascii=False) if as_json else "\n".join(result.lines)
+    text = (
+        json.dumps(_completed(result.document), ensure_ascii=False) if as_json else completed("\n".join(result.lines))
+    )
     return result.exit if _print(text) else Exit.FAILED
+
+
+def _mapping_file(parsed: argparse.Namespace) -> str | None:
+    path = getattr(parsed, "mapping", None)
+    return None if path is None else str(path)
+
+
+def _completed(document: object) -> object:
+    """All texts of it."""
+    match document:
+        case str():
+            return completed(document)
+        case Mapping():
+            return {name: _completed(value) for name, value in document.items()}
+        case list() | tuple():
+            return [_completed(value) for value in document]
+    return document
 
 
 def build_parser(asked_for: str = "") -> argparse.ArgumentParser:
@@ -107,7 +128,7 @@ def _print(text: str) -> bool:
 
 
 def _fail(code: str, said: str, status: Exit, as_json: bool) -> int:
-    message = redacted(said)
+    message = redacted(completed(said))
     if as_json:
         _print(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))
     say(message, logging.ERROR)

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 ENTRY_POINTS = "crossover.commands"
+_LONGEST_DRAIN_SECONDS = 3600.0
 
 
 class Exit(IntEnum):
@@ -76,3 +77,22 @@ def add_sample_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", metavar="F", help="compare this share of the keys only, above 0 and up to 1: always the same ones"
     )
+
+
+def add_drain_seconds_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--drain-seconds",
+        type=_drain_seconds,
+        metavar="N",
+        help="writers wait for about so long at most, then the fence is taken down again; 60 unless given",
+    )
+
+
+def _drain_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST_DRAIN_SECONDS:
+        raise argparse.ArgumentTypeError(f"give seconds, above 0 and up to {_LONGEST_DRAIN_SECONDS:g}")
+    return seconds

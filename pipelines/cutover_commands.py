@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pipelines.command import ENTRY_POINTS, Command, CommandResult, add_mapping_argument
+from pipelines.command import (
+    ENTRY_POINTS,
+    Command,
+    CommandResult,
+    add_drain_seconds_argument,
+    add_mapping_argument,
+)
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="status (default): the state, and the gates to the next; advance: take it; rollback: one state back",
     )
     parser.add_argument("--confirm", metavar="MIGRATION", help="with the last advance: the migration's name")
+    add_drain_seconds_argument(parser)
     parser.add_argument(
         "--by-streams",
         action="store_true",
@@ -59,31 +66,35 @@ def _cutover(arguments: argparse.Namespace) -> CommandResult:
         raise UsageError("--confirm: only with advance")
     if arguments.by_streams and arguments.what != "rollback":
         raise UsageError("--by-streams: only with rollback")
+    if arguments.drain_seconds is not None and arguments.what == "status":
+        raise UsageError("--drain-seconds: only with advance or rollback")
     migration = Migration.open(arguments.mapping)
     table = ControlTable.of(migration.mapping.migration)
     if arguments.what == "advance":
-        return _advance(migration, table, thresholds, arguments.confirm)
+        return _advance(migration, table, thresholds, arguments)
     if arguments.what == "rollback":
-        return _moved(
-            migration,
-            rollback(migration, table, thresholds, stores_back(migration, table, by_streams=arguments.by_streams)),
-        )
+        work = stores_back(migration, table, drain_seconds=arguments.drain_seconds, by_streams=arguments.by_streams)
+        return _moved(migration, rollback(migration, table, thresholds, work))
     status, _ = look(migration, table, datetime.now(UTC), thresholds)
     keep_status(migration.folder, status)
     return CommandResult(_document(status), _lines(status))
 
 
-def _advance(migration: Migration, table: ControlTable, thresholds: Thresholds, confirm: str | None) -> CommandResult:
+def _advance(
+    migration: Migration, table: ControlTable, thresholds: Thresholds, arguments: argparse.Namespace
+) -> CommandResult:
     from pipelines.cutover.advance import advance, stores_forward
     from pipelines.cutover.record import read_standing
     from pipelines.cutover.states import State
 
-    name = migration.mapping.migration
-    if read_standing(table).following is State.DECOMMISSIONED and confirm != name:
+    name, confirm = migration.mapping.migration, arguments.confirm
+    if confirm not in (None, name):
+        raise UsageError(f"--confirm {confirm}: the migration's name is {name}")
+    if read_standing(table).following is State.DECOMMISSIONED and confirm is None:
         raise UsageError(
             f"the next state of {name} is {State.DECOMMISSIONED}, from which there is no way back: --confirm {name}"
         )
-    work = stores_forward(migration, table, thresholds, _verify)
+    work = stores_forward(migration, table, thresholds, _verify, drain_seconds=arguments.drain_seconds)
     return _moved(migration, advance(migration, table, thresholds, work))
 
 

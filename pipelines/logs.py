@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +40,10 @@ _SHAPES = (
     ),
 )
 
+_UNKNOWN_MAPPING = re.compile(r"(`crossover [a-z]+) …")
+
 _about: dict[str, str] = {}
+_mapping: list[str] = []
 _attributes: set[str] = set()
 _told = logging.getLogger("crossover.told")
 
@@ -63,7 +67,7 @@ def say(line: str, level: int = logging.INFO) -> None:
     if any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers):
         _told.log(level, "%s", line)
     else:
-        sys.stderr.write(f"crossover: {redacted(line)}\n")
+        sys.stderr.write(f"crossover: {redacted(completed(line))}\n")
         sys.stderr.flush()
 
 
@@ -82,6 +86,19 @@ def speaking_of(**what: str) -> Iterator[None]:
     finally:
         _about.clear()
         _about.update(before)
+
+
+def about_mapping(path: str | None) -> None:
+    """Commands that the user is told to run are told with this mapping file from here on; None where there is none."""
+    _mapping[:] = [] if path is None else [path]
+
+
+def completed(text: str) -> str:
+    """Whoever says "run `crossover capture … install`" does not always know the mapping's file: `…` is it."""
+    if not _mapping:
+        return text
+    path = shlex.quote(_mapping[0])
+    return _UNKNOWN_MAPPING.sub(lambda match: f"{match[1]} {path}", text)
 
 
 def hide_attributes(names: Iterable[str]) -> None:
@@ -107,7 +124,7 @@ def _beside_names(text: str) -> str:
 
 class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return redacted(super().format(record))
+        return redacted(completed(super().format(record)))
 
 
 class JsonLines(logging.Formatter):
@@ -119,7 +136,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": redacted(record.getMessage()),
+            "message": redacted(completed(record.getMessage())),
             **_about,
         }
         if record.exc_info and record.exc_info[1] is not None:

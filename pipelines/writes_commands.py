@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
+from pipelines.command import Command, CommandResult, Exit, add_drain_seconds_argument, add_mapping_argument
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pipelines.writes.state import GroupState
     from pipelines.writes.switch import Switched
 
-_LONGEST_SECONDS = 3600.0
-
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_mapping_argument(parser)
@@ -26,27 +24,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "phase", metavar="PHASE", nargs="?", help="switch it to rds_first, dynamodb_first or dynamodb_only"
     )
     parser.add_argument("--abort", action="store_true", help="take a fence down: writes go on where the phase says")
-    parser.add_argument(
-        "--drain-seconds",
-        type=_seconds,
-        metavar="N",
-        help="writers wait for about so long at most, then the fence is taken down again; 60 unless given",
-    )
+    add_drain_seconds_argument(parser)
     parser.add_argument(
         "--by-streams",
         action="store_true",
         help="with rds_first: writers wait for DynamoDB's streams alone, not until all items are compared",
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= _LONGEST_SECONDS:
-        raise argparse.ArgumentTypeError(f"give seconds, above 0 and up to {_LONGEST_SECONDS:g}")
-    return seconds
 
 
 def _writes(arguments: argparse.Namespace) -> CommandResult:
@@ -122,13 +105,21 @@ def _lines(one: GroupState) -> list[str]:
 
 
 def _switched(migration: Migration, url: str, arguments: argparse.Namespace, phase: Phase | None) -> CommandResult:
-    from pipelines.writes.switch import DRAIN_SECONDS, abort, switch
+    from pipelines.writes.switch import abort, switch
 
     if phase is None:
         return _result(migration, abort(migration, url, arguments.group))
-    seconds = DRAIN_SECONDS if arguments.drain_seconds is None else arguments.drain_seconds
-    done = switch(migration, url, arguments.group, phase, drain_seconds=seconds, by_streams=arguments.by_streams)
-    return _result(migration, done)
+    return _result(
+        migration,
+        switch(
+            migration,
+            url,
+            arguments.group,
+            phase,
+            drain_seconds=arguments.drain_seconds,
+            by_streams=arguments.by_streams,
+        ),
+    )
 
 
 def _result(migration: Migration, done: Switched) -> CommandResult:

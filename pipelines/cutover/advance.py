@@ -97,14 +97,16 @@ def stores_forward(
     verify: Verify,
     say: Callable[[str], None] = tell,
     now: Now = now_utc,
+    *,
+    drain_seconds: float | None = None,
 ) -> Work:
-    """What advancing does to the writes of every group, and in the end."""
+    """What advancing does to the writes of every group, and in the end. `drain_seconds`: as `switch` takes it."""
 
     def work(to: State) -> tuple[str, ...]:
         url = source_url(migration.mapping)
         if to is State.DECOMMISSIONED:
             return Decommission(migration, url, table, thresholds, verify, now, say).run()
-        return tuple(switch_all(migration, url, table, FORWARD[to], say))
+        return tuple(switch_all(migration, url, table, FORWARD[to], say, drain_seconds=drain_seconds))
 
     return work
 
@@ -115,9 +117,11 @@ def stores_back(
     say: Callable[[str], None] = tell,
     now: Now = now_utc,
     *,
+    drain_seconds: float | None = None,
     by_streams: bool = False,
 ) -> Work:
-    """What rolling back does to queries, or to the writes of every group. `by_streams`: as `switch` takes it."""
+    """What rolling back does to queries, or to the writes of every group. `drain_seconds`, `by_streams`: as `switch`
+    takes them."""
 
     def work(to: State) -> tuple[str, ...]:
         if to in READS:
@@ -127,7 +131,9 @@ def stores_back(
             return undo(migration, source_url(migration.mapping), table, say)
         if to in BACK:
             url = source_url(migration.mapping)
-            return tuple(switch_all(migration, url, table, BACK[to], say, by_streams=by_streams))
+            return tuple(
+                switch_all(migration, url, table, BACK[to], say, drain_seconds=drain_seconds, by_streams=by_streams)
+            )
         return ()
 
     return work

@@ -104,12 +104,12 @@ def _too_few(
     what: str,
     calls_of: Callable[[Hour], int],
 ) -> Iterator[str]:
-    hours = [hour.start for hour in query.hours if calls_of(hour) > 0 and hour.start <= at]
+    ends = [hour.start + timedelta(hours=1) for hour in query.hours if calls_of(hour) > 0 and hour.start <= at]
     if calls < thresholds.calls:
         yield f"{calls:,} calls {what} in {thresholds.hours} h, {thresholds.calls:,} are needed"
-    if not hours or at - hours[0] < timedelta(hours=thresholds.hours):
+    if not ends or at - ends[0] < timedelta(hours=thresholds.hours):  # the first may have been in its last minute
         yield f"calls are {what} for less than {thresholds.hours} h"
-    if not hours or at - (hours[-1] + timedelta(hours=1)) > timedelta(hours=thresholds.quiet_hours):
+    if not ends or at - ends[-1] > timedelta(hours=thresholds.quiet_hours):
         yield f"no call was {what} in the last {thresholds.quiet_hours:g} h"
 
 

@@ -14,7 +14,8 @@ LEDGER = "ledger"
 
 def backfilled(evidence: Evidence, _: Thresholds) -> Gate:
     name, found = "backfilled", evidence.backfilled
-    remedy = f"run `crossover snapshot`, `crossover records` and {command(evidence, 'backfill')}"
+    stages = [command(evidence, stage) for stage in ("snapshot", "records", "backfill")]
+    remedy = f"run {stages[0]}, {stages[1]} and {stages[2]}"
     if isinstance(found, Unknown):
         return unknown(name, found, remedy)
     problems = []

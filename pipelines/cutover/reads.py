@@ -8,7 +8,7 @@ from datetime import datetime
 from pipelines.errors import StageError
 from pipelines.routing.changing import change, queries, standing
 from pipelines.routing.stage import Stage
-from pipelines.source.ledger.masters import Phase
+from pipelines.source.ledger.masters import Phase, way_to_rds
 from pipelines.target.control_table import ControlTable
 
 WRITES = "writes"
@@ -28,8 +28,7 @@ def require_kept_up(table: ControlTable) -> None:
     """RDS must have what DynamoDB has before it answers again. Asks the control table, as applications do. Raises
     StageError, TargetError."""
     for row in table.query(WRITES, " ", "\U0010ffff"):
-        if row.document.get("phase") != Phase.RDS_FIRST:
-            raise StageError(
-                f"reads stay: {row.key.sk} is at {row.document.get('phase')}, RDS may be behind DynamoDB; first "
-                f"`crossover writes … {row.key.sk} {Phase.RDS_FIRST}`"
-            )
+        phase = row.document.get("phase")
+        if phase != Phase.RDS_FIRST:
+            way = way_to_rds(Phase.DYNAMODB_ONLY if phase == Phase.DYNAMODB_ONLY else Phase.DYNAMODB_FIRST, row.key.sk)
+            raise StageError(f"reads stay: {row.key.sk} is at {phase}, RDS may be behind DynamoDB; first run {way}")

@@ -18,12 +18,22 @@ def switch_all(
     phase: Phase,
     say: Callable[[str], None],
     *,
+    drain_seconds: float | None = None,
     by_streams: bool = False,
 ) -> Iterator[str]:
-    """A line for each group; one that is there already is left. Killed, it goes on. `by_streams`, and raises: as
-    `switch`; groups before the one that cannot be switched stay switched."""
+    """A line for each group; one that is there already is left. Killed, it goes on. `drain_seconds`, `by_streams`, and
+    raises: as `switch`; groups before the one that cannot be switched stay switched."""
     for state in read_state(migration, url, table, with_missing=False):
-        done = switch(migration, url, state.group.name, phase, by_streams=by_streams, table=table, say=say)
+        done = switch(
+            migration,
+            url,
+            state.group.name,
+            phase,
+            drain_seconds=drain_seconds,
+            by_streams=by_streams,
+            table=table,
+            say=say,
+        )
         blocked = "" if done.blocked_seconds is None else f", writes waited {done.blocked_seconds:,.1f} s"
         yield (
             f"writes of {done.group}: {done.was} -> {done.phase}{blocked}"

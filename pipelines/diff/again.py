@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from queue import SimpleQueue
-from time import sleep
+from time import monotonic, sleep
 
 from pipelines.diff.account import BucketAccount
 from pipelines.diff.judged_bucket import JudgeBucket, Looks
@@ -20,7 +20,7 @@ from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.connect import identity, known_source_url
 from pipelines.source.ledger.health import oldest_seconds
-from pipelines.source.ledger.reverse_lag import ReverseLag, read_reverse_lag
+from pipelines.source.ledger.reverse_lag import ReverseLag, read_reverse_lag, read_told
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.steps import connect_writable
 from pipelines.source.server_error import in_one_line
@@ -30,6 +30,9 @@ JUDGES = 4
 EACH_JUDGES = 1_000  # differences at least: opening one reads the source's catalogue
 JUDGE_AT_MOST = 100_000
 """Differences of a run, unless asked for otherwise."""
+TOLD_SECONDS = 20.0
+"""A reverse relay that is in step says so every five seconds."""
+TOLD_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,10 @@ def judge_again(
     dumped_at: datetime,
     compared: Sequence[BucketAccount],
     work: JudgeBucket,
+    moment: datetime | None,
 ) -> JudgedAgain:
-    """The buckets' final accounts, in the order of `compared`. `dumped_at`: when the target had been read.
+    """The buckets' final accounts, in the order of `compared`. `dumped_at`: when the target had been read. `moment`: a
+    time after that by the source's clock, see `source_moment`.
 
     Where source or target cannot be opened, or the ledger is not the snapshot's any more, nothing is judged again.
     Raises what `JudgeBucket` raises; what was judged by then is judged.
@@ -84,6 +89,7 @@ def judge_again(
         judges, because = _opened(migration, again.url, snapshot, work, stack, count) if count else ([], "")
         if judges:
             _settle(migration, judges[0], dumped_at, compared)
+            work = replace(work, told=_told(migration, judges[0], moment, _differing(compared)))
         accounts = _in_looks(migration, judges, work, compared, quotas)
         reverse = _reverse_lag(migration, again.url, snapshot, judges)
         lag = _lag_seconds(judges[0], reverse) if judges else None
@@ -150,12 +156,41 @@ def _unfit(snapshot: SnapshotManifest, judge: Judge) -> str:
 
 def _settle(migration: Migration, judge: Judge, dumped_at: datetime, compared: Sequence[BucketAccount]) -> None:
     """Without a ledger a difference counts that stands: so it is not looked at again too soon."""
-    differing = {
-        name for one in compared for name, verdicts in one.item_types.items() if verdicts.total() > verdicts.match
-    }
-    if any(name and not judge.has_ledger(name) for name in differing):
+    if any(name and not judge.has_ledger(name) for name in _differing(compared)):
         settle = migration.mapping.checks.settle_seconds
         sleep(min(max(settle - (datetime.now(UTC) - dumped_at).total_seconds(), 0), settle))
+
+
+def _differing(compared: Sequence[BucketAccount]) -> frozenset[str]:
+    return frozenset(
+        name for one in compared for name, verdicts in one.item_types.items() if verdicts.total() > verdicts.match
+    )
+
+
+def source_moment(again: Again, snapshot: SnapshotManifest) -> datetime | None:
+    """The source's time of now. None where nobody could make use of it: there is no ledger, or no such source."""
+    if snapshot.ledger is None or identity(again.url) != snapshot.source:
+        return None
+    try:
+        with closing(connect_writable(again.url)) as connection, in_one_line(snapshot.source, "the time"):
+            row = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
+    except CrossoverError:  # judging says it, where something is to be judged
+        return None
+    return None if row is None else row[0]
+
+
+def _told(migration: Migration, judge: Judge, moment: datetime | None, differing: frozenset[str]) -> frozenset[str]:
+    """The item types of which the reverse relay has told everything up to `moment`: waits a little where it is about
+    to. What is above the ledger's version all the same is not on its way."""
+    if moment is None:
+        return frozenset()
+    waits_until = monotonic() + TOLD_SECONDS
+    while True:
+        with judge.session.snapshot(()) as connection:
+            told = read_told(connection, migration.mapping.migration, moment)
+        if not told.soon & differing or monotonic() >= waits_until:
+            return told.item_types
+        sleep(TOLD_PAUSE_SECONDS)
 
 
 def _in_looks(

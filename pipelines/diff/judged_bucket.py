@@ -49,13 +49,15 @@ class _StillMovingError(Exception):
 
 @dataclass(frozen=True)
 class JudgeBucket:
-    """`folder` is the diff's, `compared` the comparison's. `sensitive`, `compare`: per item type."""
+    """`folder` is the diff's, `compared` the comparison's. `sensitive`, `compare`: per item type. `told`: the item
+    types of which the reverse relay has told all that was written before the dump ended."""
 
     folder: Place
     compared: Place
     sensitive: Mapping[str, Sensitive]
     compare: Mapping[str, Equivalences]
     hold: Hold | None = None
+    told: frozenset[str] = frozenset()
 
     def equivalent(self, item_type: str, source: str, target: str) -> bool:
         """Whether the two items differ as the mapping allows."""
@@ -93,7 +95,7 @@ class JudgeBucket:
         with DifferenceWriter(differences_file(self.folder, before.bucket)) as writer:
             for rows in suspect_batches(self.compared, before.bucket):
                 again = [] if judge is None else rows[: max(at_most - tally.judged, 0)]
-                found = _judgements(judge, again, len(rows), tally.judged + tally.kept, looks)
+                found = self._judgements(judge, again, len(rows), tally.judged + tally.kept, looks)
                 for row, judgement in zip(rows, found, strict=True):
                     self._count(tally, writer, row, judgement)
             if looks.moving and not looks.is_last:
@@ -112,31 +114,30 @@ class JudgeBucket:
             paths = iter(self._paths(item_type, judgement))
             writer.write_row(_row(row, judgement) | path_columns(tally.attributes.watch(item_type, paths)))
 
+    def _judgements(
+        self, judge: Judge | None, rows: Sequence[SuspectRow], count: int, begin: int, looks: Looks
+    ) -> list[Judgement | None]:
+        """In the rows' order, an item type at a time; `count` times None where there are no rows. `begin`: the first
+        row's place in the file."""
+        found: list[Judgement | None] = [None] * count
+        for item_type in dict.fromkeys(row["item_type"] for row in rows):
+            places = [n for n, row in enumerate(rows) if row["item_type"] == item_type]
+            assert judge is not None
+            if judge.has_ledger(item_type):
+                judged = judge.judge(item_type, [suspect_of(rows[n], told=item_type in self.told) for n in places])
+            else:
+                judged = judge.look(item_type, [suspect_of(rows[n], looks.seen.get(begin + n)) for n in places])
+                for n, judgement in zip(places, judged, strict=True):
+                    looks.note(begin + n, judgement)
+            for n, judgement in zip(places, judged, strict=True):
+                found[n] = judgement
+        return found
+
     def _paths(self, item_type: str, judgement: Judgement) -> list[PathDifference]:
         outcome, target = judgement.source.outcome, judgement.target
         source = outcome.item if isinstance(outcome, Assembled) else None
         stored = None if target is None or target.is_tombstone else target.item
         return paths_between(item_type, source, stored, self.sensitive, self.compare)
-
-
-def _judgements(
-    judge: Judge | None, rows: Sequence[SuspectRow], count: int, begin: int, looks: Looks
-) -> list[Judgement | None]:
-    """In the rows' order, an item type at a time; `count` times None where there are no rows. `begin`: the first row's
-    place in the file."""
-    found: list[Judgement | None] = [None] * count
-    for item_type in dict.fromkeys(row["item_type"] for row in rows):
-        places = [n for n, row in enumerate(rows) if row["item_type"] == item_type]
-        assert judge is not None
-        if judge.has_ledger(item_type):
-            judged = judge.judge(item_type, [suspect_of(rows[n]) for n in places])
-        else:
-            judged = judge.look(item_type, [suspect_of(rows[n], looks.seen.get(begin + n)) for n in places])
-            for n, judgement in zip(places, judged, strict=True):
-                looks.note(begin + n, judgement)
-        for n, judgement in zip(places, judged, strict=True):
-            found[n] = judgement
-    return found
 
 
 def _row(row: SuspectRow, judgement: Judgement) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.diff.account import BUCKETS, BucketAccount, DiffSummary, by_item_type, top_attributes, total
-from pipelines.diff.again import Again, JudgedAgain, judge_again
+from pipelines.diff.again import Again, JudgedAgain, judge_again, source_moment
 from pipelines.diff.bucket import CompareBucket
 from pipelines.diff.judged_bucket import JudgeBucket
 from pipelines.diff.plan import DiffPlan, begin, unfinished
@@ -83,10 +83,13 @@ def run_diff(
             return read_manifest(folder, DiffManifest, migration.mapping_hash)
         work = _work(migration, folder if again is None else folder / COMPARED, sides, again is not None)
         compared = range(work.buckets) if plan.sampled is None else plan.sampled
+        moment = None if again is None else source_moment(again, sides.snapshot)
         judged = JudgedAgain(_compare(work, compared, fan_out), "the source's URL is not set")
         if again is not None:
             judging = JudgeBucket(folder, work.folder, work.sensitive, work.compare, work.hold)
-            judged = judge_again(migration, again, sides.snapshot, sides.dump.finished_at, judged.accounts, judging)
+            judged = judge_again(
+                migration, again, sides.snapshot, sides.dump.finished_at, judged.accounts, judging, moment
+            )
         manifest = _manifest(migration, run_id, plan, sides, judged)
         _check_accounts(manifest, counts_within(compared, sides.records, sides.dump, work.source, work.target))
         _write_summary(folder, manifest, judged.accounts)

@@ -35,11 +35,14 @@ def suspect_batches(folder: Place, bucket: int) -> Iterator[list[SuspectRow]]:
         yield batch
 
 
-def suspect_of(row: SuspectRow, seen: Seen | None = None) -> Suspect:
-    """`seen`: after the comparison."""
+def suspect_of(row: SuspectRow, seen: Seen | None = None, *, told: bool = False) -> Suspect:
+    """`seen`: after the comparison. `told`: whether the reverse relay has told all that was written before the dump
+    ended."""
     version = row["source_version"] if row["source_digest"] is not None else None
     seen = seen or Seen(row["source_digest"], row["target_digest"], row["target_version"], version)
-    return Suspect(row["item_type"], row["table"], row["key"], row["source_key"], seen)
+    return Suspect(
+        row["item_type"], row["table"], row["key"], row["source_key"], seen, row["target_version"] if told else None
+    )
 
 
 def _rows(folder: Place, bucket: int) -> Iterator[SuspectRow]:

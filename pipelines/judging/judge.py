@@ -28,6 +28,7 @@ from pipelines.mapping.key_owner import key_names_row
 from pipelines.mapping.outcome import Assembled, Rejected
 from pipelines.mapping.plan import ItemPlan, MigrationPlan
 from pipelines.source.ledger.masters import mastered_by_dynamodb, read_masters
+from pipelines.source.ledger.reverse_lag import waiting_keys
 from pipelines.source.ledger.state import LedgerState
 from pipelines.source.ledger.version import first_version
 from pipelines.source.session import SourceSession
@@ -85,7 +86,9 @@ class Judge:
     reader: ItemReader
     options: JudgeOptions
     _namers: dict[str, Namer] = field(default_factory=dict)
-    _followers: frozenset[str] = frozenset()  # item types whose master DynamoDB was when the source was read last
+    # when the source was read last:
+    _followers: frozenset[str] = frozenset()  # the item types whose master DynamoDB was
+    _waiting: frozenset[str] = frozenset()  # of the keys that were read, those that the reverse relay could not apply
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="judge")
@@ -166,16 +169,19 @@ class Judge:
             if not known:
                 case.judgement = _in_flight(case.judgement)
 
-    def _rows(self, item: ItemPlan, cases: Iterable[_Case]) -> Found:
+    def _rows(self, item: ItemPlan, cases: Sequence[_Case]) -> Found:
         wanted = sorted({row for case in cases for row in case.rows})
-        if not wanted:
+        has_ledger = self.has_ledger(item.name)
+        if not wanted and not has_ledger:
             return {}
-        session = self.session if self.has_ledger(item.name) else SourceSession(self.session.connection)
+        session = self.session if has_ledger else SourceSession(self.session.connection)
         with session.snapshot(tables_of(item)) as connection:
             keys = [json.loads(one) for one in wanted]
-            found = read_versioned(connection, self.plan, item, keys, self.state)
-            if self.has_ledger(item.name):
+            found = read_versioned(connection, self.plan, item, keys, self.state) if keys else []
+            if has_ledger:
                 self._followers = mastered_by_dynamodb(read_masters(connection, self.plan.name))
+                told = [case.suspect.key for case in cases if case.suspect.told is not None and case.suspect.key]
+                self._waiting = waiting_keys(connection, self.plan.name, item.table, told) if told else frozenset()
         if item.name in self._followers:  # nothing is delivered to a master
             found = [replace(one, undelivered=False, marked=False) for one in found]
         return {one.source_key: one for one in found}
@@ -207,6 +213,7 @@ class Judge:
             never=self._never(item),
             leads=item.name in self._followers,
             first=self._first(),
+            told=target is not None and target.version == case.suspect.told and case.suspect.key not in self._waiting,
         )
         stored = None if target is None else Stored(target.version, None if target.is_tombstone else target.digest)
         ruling = rule_on(Readings(tuple(rows.twice[one] for one in compared), stored, flags))

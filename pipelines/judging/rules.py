@@ -87,7 +87,8 @@ class Flags:
     `expired`: the application's TTL of the source's item is past. `unsettled`: without a ledger, the difference is not
     yet the same as it was `settle_seconds` ago, or the source changed between S1 and S2. `never`: above every version
     that there can be, asked where no row is known. `leads`: the target is the master, and the source follows it; then
-    the versions of `never`'s epoch begin at `first`."""
+    the versions of `never`'s epoch begin at `first`. `told`: all that the target had by the time it had this version
+    has been applied to the source, and this is not among what waits."""
 
     equivalent: bool = False
     expired: bool = False
@@ -95,6 +96,7 @@ class Flags:
     never: int = NEVER
     leads: bool = False
     first: int = 0
+    told: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ def _without_row(readings: Readings) -> Ruling:
 
 def _above(readings: Readings) -> Ruling:
     """The target has a version that the source has not: one that never was, or is yet to be applied."""
-    if readings.flags.leads and _version(readings.stored) < readings.flags.never:
+    flags = readings.flags
+    if flags.leads and not flags.told and _version(readings.stored) < flags.never:
         return Ruling(Rule.FOLLOWS, Verdict.PENDING, again=True)
     return Ruling(Rule.AHEAD, Verdict.AHEAD)
 

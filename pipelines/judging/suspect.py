@@ -24,13 +24,16 @@ class Seen:
 class Suspect:
     """One key that may differ. `item_type`: None where the key fits no template. `key`: canonical; None for a reject
     whose key could not be built. `source_key`: as in a record, None where only the target has the key. `seen`: of use
-    without a ledger, where a difference counts that was seen before; without it the Judge waits and reads once more."""
+    without a ledger, where a difference counts that was seen before; without it the Judge waits and reads once more.
+    `told`: a version that the target had at a time of which, where DynamoDB is the master, the reverse relay has told
+    everything; None where it has not."""
 
     item_type: str | None
     table: str
     key: str | None
     source_key: str | None
     seen: Seen | None = None
+    told: int | None = None
 
 
 @dataclass(frozen=True)

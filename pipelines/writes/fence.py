@@ -37,7 +37,7 @@ def guards_up(scene: Scene, deadline: float = math.inf) -> None:
     for step in scene.guards.up_steps():
         if time.monotonic() >= deadline:
             raise StageError(f"group {scene.group.name}: no guard on {step.where} yet when the time was up")
-        run_steps(scene.connection, [step])
+        run_steps(scene.connection, [step], deadline)
         scene.after(f"guard of {step.where}")
 
 

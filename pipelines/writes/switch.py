@@ -50,7 +50,7 @@ def switch(
     group: str,
     phase: Phase,
     *,
-    drain_seconds: float = DRAIN_SECONDS,
+    drain_seconds: float | None = None,
     by_streams: bool = False,
     table: ControlTable | None = None,
     say: Callable[[str], None] = tell,
@@ -58,14 +58,15 @@ def switch(
 ) -> Switched:
     """`group`: its name, or that of one of its item types. Killed at any moment, the same call goes on.
 
-    Writers wait for about `drain_seconds` at most, then the fence is taken down again, as after any error.
+    Writers wait for about `drain_seconds` at most (DRAIN_SECONDS unless given), then the fence is taken down again, as
+    after any error.
     `by_streams`: on the way back to RDS they do not wait for the comparison of all items. `after`: told the name of
     each step that is done. Raises UsageError, StageError with all that is missing, SourceError, TargetError,
     MappingError, WarehouseError; then the group is in the phase in which it was, and the message says if it is fenced
     still. A switch from dynamodb_only whose resync fails has left it: the ledger says dynamodb_first, and verification
     is red until the same call has made the resync.
     """
-    attempt = _Attempt(phase, drain_seconds, by_streams=by_streams)
+    attempt = _Attempt(phase, DRAIN_SECONDS if drain_seconds is None else drain_seconds, by_streams=by_streams)
     try:
         with opened_scene(migration, url, group, table, say, after) as scene:
             return attempt.run(scene)

@@ -166,6 +166,9 @@ def test_thresholds_are_options_and_wrong_ones_are_one_line(shop: Planted, capsy
         ("--mismatches", "100%"),
         ("--confirm", "shop"),
         ("advance", "--by-streams"),
+        ("advance", "--confirm", "sohp"),  # long before the last step, too
+        ("--drain-seconds", "5"),
+        ("advance", "--drain-seconds", "0"),
         ("sideways",),
     ):
         status, told = cutover(shop, capsys, *wrong)
@@ -219,6 +222,9 @@ def test_reads_do_not_go_back_to_a_store_that_is_behind(shop: Planted, capsys: p
     status, told = cutover(shop, capsys, "rollback")
     assert (status, state(shop)) == (2, State.READS_MOVED)
     assert "RDS may be behind" in told["error"]["message"]
+    path = shop.migration.path
+    way = [f"`crossover writes {path} customer {phase}`" for phase in ("dynamodb_first", "rds_first")]
+    assert told["error"]["message"].endswith(", then ".join(way))
     assert Setting.of(shop.table.get(stage_key("by_id"))).stage is Stage.DYNAMODB
 
 
@@ -253,6 +259,22 @@ def test_writes_move_with_the_state_and_back(shop: Planted, capsys: pytest.Captu
         ("reads_moved", "dynamodb_first", True),
         ("dynamodb_first", "reads_moved", True),
     ]
+
+
+def test_writers_wait_for_as_long_as_it_was_said(
+    shop: Planted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_reads_moved(shop)
+    given: list[float | None] = []
+
+    def switched(*what: Any, drain_seconds: float | None, **options: Any) -> Any:
+        given.append(drain_seconds)
+        return switch(*what, drain_seconds=drain_seconds, **options)
+
+    monkeypatch.setattr("pipelines.cutover.writes.switch", switched)
+    assert cutover(shop, capsys, "advance", "--drain-seconds", "45")[0] == 0
+    assert cutover(shop, capsys, "rollback", "--drain-seconds", "90")[0] == 0
+    assert given == [45.0, 90.0]
 
 
 def test_a_killed_switch_is_ended_without_its_gates_being_asked_again(

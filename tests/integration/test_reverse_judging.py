@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pipelines.deliver.opened import opened_ledger
+from pipelines.diff import again
 from pipelines.items.canonical import canonical_item
 from pipelines.judging import judge as judging
 from pipelines.judging.opened import opened_judge
@@ -154,6 +155,92 @@ def test_what_waits_is_as_old_as_it_is(shop: Delivering) -> None:
     manifest = verified(shop)
     assert not manifest.consistent
     assert any("not applied for 3,6" in reason for reason in manifest.reasons), manifest.reasons
+
+
+def told(shop: Delivering) -> None:
+    """The reverse relay has long followed the group, and has told all that the next minute's verifications can see."""
+    shop.run("UPDATE crossover.master SET changed_at = now() - interval '10 minutes'")
+    caught_up(shop, "now() + interval '1 minute'")
+
+
+def test_what_no_reverse_relay_will_apply_is_ahead(shop: Delivering) -> None:
+    """Its record never came by the stream."""
+    written(1, "new", 2)
+    told(shop)
+    manifest = verified(shop)
+    assert (manifest.verdicts.ahead, manifest.verdicts.pending, manifest.consistent) == (1, 0, False)
+
+
+def test_but_not_what_waits(shop: Delivering) -> None:
+    written(1, "new", 2)
+    told(shop)
+    shop.run(
+        f"INSERT INTO crossover.reverse (migration, table_name, key) VALUES ('small', 'orders', '{order_key(1, 1)}')"
+    )
+    manifest = verified(shop)
+    assert (manifest.verdicts.ahead, manifest.verdicts.pending, manifest.consistent) == (0, 1, True)
+
+
+def test_nor_what_was_written_since_the_dump(shop: Delivering) -> None:
+    written(1, "new", 2)
+    told(shop)
+    dumped = prepared(shop.shop)
+    written(1, "newer", 3)
+    manifest = compared(shop.shop, dumped)
+    assert (manifest.verdicts.ahead, manifest.verdicts.pending) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "untold",
+    [
+        "UPDATE crossover.reverse_relay SET caught_up_at = now() + interval '4 seconds'",  # streams take their time
+        "UPDATE crossover.master SET changed_at = now() + interval '5 seconds'",  # a relay does not follow it at once
+        "UPDATE crossover.reverse_relay SET resync = 'the stream was trimmed'",
+        "UPDATE crossover.master SET phase = 'dynamodb_only'",
+        "UPDATE crossover.reverse_relay SET caught_up_at = NULL",
+    ],
+)
+def test_nor_what_the_relay_may_not_have_told(shop: Delivering, untold: str) -> None:
+    written(1, "new", 2)
+    told(shop)
+    shop.run(untold)
+    manifest = verified(shop)
+    assert (manifest.verdicts.ahead, manifest.verdicts.pending) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("relay", "pauses", "ahead"),
+    [
+        ("holder = 'here', seen_at = now()", 1, 1),
+        ("holder = 'here', seen_at = now() - interval '1 minute'", 0, 0),
+        ("holder = NULL, seen_at = now()", 0, 0),
+    ],
+)
+def test_a_relay_that_is_at_work_is_waited_for(
+    shop: Delivering, monkeypatch: pytest.MonkeyPatch, relay: str, pauses: int, ahead: int
+) -> None:
+    written(1, "new", 2)
+    told(shop)
+    shop.run(f"UPDATE crossover.reverse_relay SET caught_up_at = now(), {relay}")
+    paused: list[float] = []
+
+    def catches_up(seconds: float) -> None:
+        paused.append(seconds)
+        caught_up(shop, "now() + interval '1 minute'")
+
+    monkeypatch.setattr(again, "sleep", catches_up)
+    manifest = verified(shop)
+    assert (len(paused), manifest.verdicts.ahead) == (pauses, ahead)
+
+
+def test_a_relay_that_is_at_work_and_does_not_catch_up_is_not_waited_for_for_ever(
+    shop: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(1, "new", 2)
+    told(shop)
+    shop.run("UPDATE crossover.reverse_relay SET caught_up_at = now(), holder = 'here', seen_at = now()")
+    monkeypatch.setattr(again, "TOLD_SECONDS", 0.0)
+    assert verified(shop).verdicts.pending == 1
 
 
 def at_dynamodb_only(shop: Delivering) -> None:

@@ -63,6 +63,8 @@ items:
   seat: {table: seats, from: seats, key: {pk: "S{id}"}}
 """
 FENCED = "XV001"
+ENOUGH_FOR_GUARDS = 4.0
+"""Seconds: on a machine that has other things to do they are not made in half a second."""
 
 
 @pytest.fixture(scope="module")
@@ -522,9 +524,9 @@ def test_what_holds_up_the_drain_is_told_and_the_fence_goes_down(shop: Deliverin
         "rds_first",
         "dynamodb_first",
         "3 items were under a relay's lease when the time was up",
-        drain_seconds=0.5,
+        drain_seconds=ENOUGH_FOR_GUARDS,
     )
-    assert isinstance(error, StageError) and time.monotonic() - began < 10
+    assert isinstance(error, StageError) and time.monotonic() - began < 20
     shop.run("UPDATE crossover.item SET lease_until = NULL")
 
     def claimed(step: str) -> None:
@@ -533,7 +535,12 @@ def test_what_holds_up_the_drain_is_told_and_the_fence_goes_down(shop: Deliverin
             shop.run("UPDATE crossover.item SET lease_until = now() + interval '1 hour' WHERE item_type = 'order'")
 
     fence_is_down(
-        shop, "rds_first", "dynamodb_first", "3 items were under a relay's lease", drain_seconds=0.5, after=claimed
+        shop,
+        "rds_first",
+        "dynamodb_first",
+        "3 items were under a relay's lease",
+        drain_seconds=ENOUGH_FOR_GUARDS,
+        after=claimed,
     )
     shop.run("UPDATE crossover.item SET lease_until = NULL")
     to(shop, "dynamodb_first")
@@ -548,6 +555,21 @@ def test_a_long_writer_keeps_the_guard_away_and_the_fence_goes_down(
         long.execute("UPDATE orders SET note = 'long'")
         with pytest.raises(SourceError, match=r"a lock could not be had .*; order goes on at rds_first, without"):
             to(shop, "dynamodb_first")
+        long.execute("COMMIT")
+    assert_settled(shop, "rds_first")
+
+
+def test_where_locks_are_waited_for_for_ever_the_guard_is_not(
+    shop: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSOVER_LOCK_TIMEOUT", "0")
+    with shop.shop.session() as long:
+        long.execute("BEGIN")
+        long.execute("UPDATE orders SET note = 'long'")
+        with pytest.raises(
+            SourceError, match=r"a lock could not be had before the time was up.*; order goes on at rds"
+        ):
+            to(shop, "dynamodb_first", drain_seconds=1)
         long.execute("COMMIT")
     assert_settled(shop, "rds_first")
 

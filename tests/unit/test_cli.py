@@ -12,7 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from pipelines import cli
-from pipelines.command import Command, CommandResult, Exit
+from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
+from pipelines.errors import StageError
+from pipelines.logs import say
 
 pytestmark = pytest.mark.unit
 
@@ -103,3 +105,37 @@ def test_being_terminated_is_an_interrupt() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == Exit.INTERRUPTED, done.stderr
     assert json.loads(done.stdout)["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_commands_are_told_with_the_mapping_that_was_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fails: bool, as_json: bool
+) -> None:
+    """Deep down nobody knows its file."""
+    told = "run `crossover capture … install`, or wait …"
+
+    def run(_: object) -> CommandResult:
+        say(f"said: {told}")
+        if fails:
+            raise StageError(told)
+        return CommandResult({"notes": [told]}, [told])
+
+    monkeypatch.setattr(cli, "commands", lambda _: [Command("it", "tells", add_mapping_argument, run)])
+    cli.run(["it", "my shop.yaml", *(["--json"] if as_json else [])])
+    captured = capsys.readouterr()
+    whole = "run `crossover capture 'my shop.yaml' install`, or wait …"
+    assert f"said: {whole}" in captured.err
+    if as_json:
+        document = json.loads(captured.out)
+        assert (document["error"]["message"] if fails else document["notes"]) == (whole if fails else [whole])
+    else:
+        assert f"crossover: {whole}" in captured.err if fails else captured.out == f"{whole}\n"
+
+
+def test_without_a_mapping_they_are_told_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch, StageError("run `crossover capture … install`"))
+    cli.run(["it"])
+    assert "`crossover capture … install`" in capsys.readouterr().err

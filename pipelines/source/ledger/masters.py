@@ -40,6 +40,12 @@ class Master:
     changed_at: datetime | None = None
 
 
+def way_to_rds(phase: Phase, item_type: str) -> str:
+    """The commands that make RDS its master again, one phase at a time."""
+    way = (Phase.DYNAMODB_FIRST, Phase.RDS_FIRST) if phase is Phase.DYNAMODB_ONLY else (Phase.RDS_FIRST,)
+    return ", then ".join(f"`crossover writes … {item_type} {step}`" for step in way)
+
+
 def read_masters(connection: Connection[TupleRow], migration: str) -> tuple[Master, ...]:
     """Of the groups that have a row; none where an earlier Crossover made the ledger, which knew no other master."""
     there = connection.execute(
@@ -71,7 +77,7 @@ def require_rds_first(connection: Connection[TupleRow], migration: str, what: st
         if master.phase.is_dynamodb:
             raise StageError(
                 f"{migration}: DynamoDB is the master of {master.group}, {what}; "
-                f"run `crossover writes … {master.item_types[0]} rds_first` first"
+                f"first run {way_to_rds(master.phase, master.item_types[0])}"
             )
         if master.fenced:
             raise StageError(

@@ -6,7 +6,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pipelines.errors import StageError
-from pipelines.source.ledger.masters import is_mastered_by_dynamodb
+from pipelines.source.ledger.masters import read_masters, way_to_rds
 from pipelines.source.ledger.session import LedgerSession
 
 
@@ -31,11 +31,12 @@ def replay_item_type(session: LedgerSession, item_type: str) -> None:
 
 
 def _require_target(connection: Connection[TupleRow], session: LedgerSession, item_type: str) -> None:
-    if is_mastered_by_dynamodb(connection, session.migration, item_type):
-        raise StageError(
-            f"{session.migration}: DynamoDB is the master of {item_type}, nothing is delivered to it; "
-            f"run `crossover writes … {item_type} rds_first` first"
-        )
+    for master in read_masters(connection, session.migration):
+        if item_type in master.item_types and master.phase.is_dynamodb:
+            raise StageError(
+                f"{session.migration}: DynamoDB is the master of {item_type}, nothing is delivered to it; "
+                f"first run {way_to_rds(master.phase, item_type)}"
+            )
 
 
 def is_known(session: LedgerSession, item_type: str, source_key: str) -> bool:

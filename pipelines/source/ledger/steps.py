@@ -6,6 +6,7 @@ waits a moment only, gives up its place, and comes again.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -76,18 +77,24 @@ def script(steps: Sequence[Step]) -> str:
     return "\n\n".join(parts)
 
 
-def run_steps(connection: Connection[TupleRow], steps: Sequence[Step]) -> None:
-    """Each in a transaction of its own. Raises SourceError at the first that fails; those before it stay done."""
+def run_steps(connection: Connection[TupleRow], steps: Sequence[Step], until: float = math.inf) -> None:
+    """Each in a transaction of its own. `until`: by the monotonic clock, no lock is waited for longer. Raises
+    SourceError at the first that fails; those before it stay done."""
     for step in steps:
-        _run_patiently(connection, step)
+        _run_patiently(connection, step, until)
 
 
-def _run_patiently(connection: Connection[TupleRow], step: Step) -> None:
+def _run_patiently(connection: Connection[TupleRow], step: Step, until: float) -> None:
     limit = session_limits().lock_seconds
     deadline = time.monotonic() + limit if limit else None
     while (failure := _attempt(connection, step)) is not None:
         if failure not in _TRY_AGAIN:
             raise SourceError(f"{step.where}: {_problem(failure)}")
+        if time.monotonic() >= until:
+            raise SourceError(
+                f"{step.where}: a lock could not be had before the time was up: a long transaction is writing there; "
+                "run it again once that has ended"
+            )
         if deadline is not None and time.monotonic() >= deadline:
             raise SourceError(
                 f"{step.where}: a lock could not be had in {limit:g} seconds: a long transaction is writing there; "

@@ -227,7 +227,7 @@ RED: list[tuple[str, State, str, Change, str]] = [
     ("rds", SHADOWED, "reads_shadowed", with_query(query("q", "rds")), "q: is at rds"),
     ("few", SHADOWED, "reads_shadowed", with_query(query("q", calls=40)), "q: 960 calls compared in 24 h, 1,000 are"),
     ("never", SHADOWED, "reads_shadowed", with_query(query("q", hours=0)), "q: 0 calls compared"),
-    ("short", SHADOWED, "reads_shadowed", with_query(query("q", hours=24)), "q: calls are compared for less than 24 h"),
+    ("short", SHADOWED, "reads_shadowed", with_query(query("q", hours=25)), "q: calls are compared for less than 24 h"),
     (
         "quiet",
         SHADOWED,
@@ -243,7 +243,7 @@ RED: list[tuple[str, State, str, Change, str]] = [
     ("shadow", MOVED, "reads_moved", with_query(query("q", "shadow")), "q: is at shadow"),
     ("canary", MOVED, "reads_moved", with_query(query("q", "canary")), "q: is at canary"),
     ("few", MOVED, "reads_moved", with_query(query("q", "dynamodb", calls=40)), "q: 960 calls answered by DynamoDB"),
-    ("short", MOVED, "reads_moved", with_query(query("q", "dynamodb", hours=24)), "answered by DynamoDB for less than"),
+    ("short", MOVED, "reads_moved", with_query(query("q", "dynamodb", hours=25)), "answered by DynamoDB for less than"),
     (
         "just set",
         MOVED,

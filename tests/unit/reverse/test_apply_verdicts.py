@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipelines.judging.rules import Flags, Readings, Row, RowTwice, Stored, rule_on
@@ -59,6 +61,25 @@ def test_of_two_rows_at_one_key() -> None:
 )
 def test_of_an_item_that_names_no_row(stored: tuple[int, str], expected: str) -> None:
     assert ruled((), stored) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "stored", "expected"),
+    [
+        (((12, "A"),), (13, "B"), "c ahead"),
+        (((12, "A"),), (13, "-"), "c ahead"),
+        (((12, "A"),), (12, "B"), "i mismatch"),
+        (((13, "A"),), (12, "B"), "m stale"),
+        (((12, "-"), (12, "A")), (13, "B"), "owners ahead"),
+        ((), (11, "B"), "c ahead"),
+        ((), (10, "B"), "k extra"),
+        ((), (11, "-"), "f match"),
+    ],
+)
+def test_what_the_reverse_relay_has_told_is_on_its_way_no_more(
+    rows: tuple[tuple[int, str], ...], stored: tuple[int, str], expected: str
+) -> None:
+    assert ruled(rows, stored, replace(LEADS, told=True)) == expected
 
 
 def test_where_the_source_is_the_master_nothing_is_on_its_way() -> None:
