@@ -36,8 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns the exit status; prints, never raises."""
-    as_json = "--json" in arguments
-    about_mapping(None)
+    try:
+        return _run(arguments, as_json="--json" in arguments)
+    finally:
+        about_mapping(None)
+
+
+def _run(arguments: Sequence[str], *, as_json: bool) -> int:
     try:
         start_logging()
         parsed = build_parser(next(iter(arguments), "")).parse_args(arguments)

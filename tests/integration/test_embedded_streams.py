@@ -42,3 +42,40 @@ def test_an_iterator_outlives_a_cancelled_transaction(dynamodb_environment: str)
         seen += [record["dynamodb"]["NewImage"]["n"]["N"] for record in page["Records"]]
         iterator = page["NextShardIterator"]
     assert seen == ["0", "1", "2"]
+
+
+def test_a_cancelled_transaction_leaves_each_item_as_it_was(dynamodb_environment: str) -> None:
+    """Of both kinds of tables, whatever was done to them before the entry that cancels."""
+    client = dynamodb_client()
+    for name, keys in {"one": ["pk"], "two": ["pk", "sk"]}.items():
+        client.create_table(
+            TableName=name,
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        for value in ("a", "b"):
+            client.put_item(TableName=name, Item={key: {"S": value} for key in keys} | {"l": {"L": [{"S": "x"}]}})
+        before = client.scan(TableName=name)["Items"]
+        entries: list[Any] = [
+            {
+                "Update": {
+                    "TableName": name,
+                    "Key": {key: {"S": "a"} for key in keys},
+                    "UpdateExpression": "SET l[0] = :y, m = :y",
+                    "ExpressionAttributeValues": {":y": {"S": "y"}},
+                }
+            },
+            {"Delete": {"TableName": name, "Key": {key: {"S": "b"} for key in keys}}},
+            {"Put": {"TableName": name, "Item": {key: {"S": "c"} for key in keys}}},
+        ]
+        gone = {key: {"S": "d"} for key in keys}
+        check = {"ConditionCheck": {"TableName": name, "Key": gone, "ConditionExpression": "attribute_exists(pk)"}}
+        with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+            client.transact_write_items(TransactItems=[*entries, check])
+        assert client.scan(TableName=name)["Items"] == before
+        client.transact_write_items(TransactItems=entries)
+        after = {item["pk"]["S"]: item.get("l") for item in client.scan(TableName=name)["Items"]}
+        assert after == {"a": {"L": [{"S": "y"}]}, "c": None}

@@ -773,7 +773,7 @@ def test_nothing_is_delivered_to_a_master(shop: Delivering) -> None:
 
 def test_what_would_write_to_a_master_refuses(shop: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
     to(shop, "dynamodb_first")
-    told = "^small: DynamoDB is the master of order.*crossover writes … order rds_first"
+    told = "^small: DynamoDB is the master of order.*crossover writes … order rds_first`$"
     with shop.session() as session:
         with pytest.raises(StageError, match=told):
             begin_backfill(session, "run-2", 0)
@@ -791,6 +791,12 @@ def test_what_would_write_to_a_master_refuses(shop: Delivering, monkeypatch: pyt
     assert shop.shop.ask("SELECT item_type FROM crossover.log UNION ALL SELECT item_type FROM crossover.mark") == [
         ("seat",)
     ]
+    shop.run("UPDATE crossover.master SET phase = 'dynamodb_only'")  # from which the way is longer
+    way = "`crossover writes … order dynamodb_first`, then `crossover writes … order rds_first`$"
+    with shop.session() as session, pytest.raises(StageError, match=way):
+        begin_sweep(session, WAIT_SECONDS)
+    with opened_ledger(shop.shop.migration, shop.shop.url) as ledger, pytest.raises(StageError, match=way):
+        replay(ledger, "order", None)
 
 
 def test_the_command(shop: Delivering, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -815,7 +821,7 @@ def test_the_command(shop: Delivering, capsys: pytest.CaptureFixture[str], monke
     shop.run("UPDATE crossover.master SET fenced = true")
     status, out = run("order")
     assert status == 1
-    assert "order: dynamodb_first, FENCED, since" in out and "crossover writes … order --abort" in out
+    assert "order: dynamodb_first, FENCED, since" in out and f"crossover writes {path} order --abort" in out
     status, out = run("order", "--abort")
     assert status == 0 and out.startswith("order: at dynamodb_first; writers waited")
     assert run("order", "dynamodb_first") == (0, "order: at dynamodb_first\n")
