@@ -78,7 +78,7 @@ class ReverseRelay:
         item_types = applied_item_types(self._opened.connection, self._opened.migration)
         tried = try_waiting(self._opened, item_types, self._tally)
         self._caught_up_at = self._applied_until(began) or self._caught_up_at
-        if time.monotonic() >= self._beat_at + _BEAT_SECONDS:
+        if tried or time.monotonic() >= self._beat_at + _BEAT_SECONDS:  # what waits may wait for having been told so
             self.beat()
         if records or tried:
             self._pace.worked(more=bool(records))

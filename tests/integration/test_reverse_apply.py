@@ -374,6 +374,29 @@ class TestARowThatMoves:
         with opened_ledger(shop.migration, shop.url) as found:
             assert all_waiting(found.session.connection, "reversed") == []
 
+    @pytest.mark.parametrize(
+        ("told", "expected"),
+        [
+            ("caught_up_at = NULL", "waits"),
+            ("caught_up_at = since - interval '1 minute'", "waits"),  # a relay that is far behind
+            ("caught_up_at = since + interval '1.9 seconds'", "waits"),
+            ("caught_up_at = since + interval '2 seconds'", "applied"),
+            ("caught_up_at = since + interval '1 hour', resync = 'shards were removed'", "waits"),
+        ],
+    )
+    def test_its_tombstone_waits_until_the_streams_are_read(self, shop: Captured, told: str, expected: str) -> None:
+        """However long that is: the row's item may be in what is not."""
+        assert outcomes(shop, tombstone(self.OLD, 1)) == ["waits"]
+        shop.run(
+            "UPDATE crossover.reverse SET since = now() - interval '1 hour'",
+            "INSERT INTO crossover.reverse_relay (migration) VALUES ('reversed')",
+            f"UPDATE crossover.reverse_relay AS w SET {told} FROM crossover.reverse AS r",
+        )
+        try:
+            assert outcomes(shop, tombstone(self.OLD, 1)) == [expected]
+        finally:
+            shop.run("DELETE FROM crossover.reverse_relay")
+
     def test_a_newer_tombstone_counts_wherever_the_row_is(self, shop: Captured) -> None:
         """It was at that key again, and is gone; what told of its way there is in another shard."""
         assert outcomes(shop, image(self.NEW, 2)) == ["applied"]
@@ -386,8 +409,14 @@ class TestARowThatMoves:
     def test_one_that_does_not_is_gone_after_a_moment(self, shop: Captured) -> None:
         gone = tombstone(self.OLD, 1)
         assert outcomes(shop, gone, gone) == ["waits", "waits"]
-        shop.run("UPDATE crossover.reverse SET since = since - interval '3 seconds'")
-        assert outcomes(shop, gone) == ["applied"]
+        shop.run(
+            "INSERT INTO crossover.reverse_relay (migration, caught_up_at)"
+            " VALUES ('reversed', now() + interval '3 seconds')"
+        )
+        try:
+            assert outcomes(shop, gone) == ["applied"]
+        finally:
+            shop.run("DELETE FROM crossover.reverse_relay")
         assert [row[0] for row in orders(shop)] == [2]
         assert shop.ask("SELECT * FROM crossover.reverse") == []
 

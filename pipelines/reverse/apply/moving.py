@@ -2,8 +2,9 @@
 
 A row that moves leaves a tombstone at its old key, and its item is at the new one, in another shard: the tombstone can
 be read first. Deleted and inserted again, the row would lose what its item does not hold. So where there is such a
-column, a tombstone waits for a moment. What the row's key is by now says nothing: a tombstone that is above the
-ledger's version is newer than that, and the row can have been at its key in between.
+column, a tombstone waits until all that was written before it was first seen, and a moment after, has been read. What
+the row's key is by now says nothing: a tombstone that is above the ledger's version is newer than that, and the row can
+have been at its key in between.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipelines.reverse.apply.image import Image
 from pipelines.reverse.apply.written_tables import WrittenTables
 
 MOVE_SECONDS = 2.0
-"""For so long a tombstone waits for the item's appearance at another key."""
+"""So much of the streams after a tombstone was first seen has to be read before it is applied."""
 
 WAITING = "whether its row has moved to another key; if not, it goes in a moment"
 
@@ -33,9 +34,9 @@ class Moving:
         """Whether `may_have_moved` has to be asked."""
         return image.item is None and item_type in self._lose
 
-    def may_have_moved(self, found: OnlineItem, waited_seconds: float) -> bool:
-        """`found`: the row as it is; `waited_seconds`: for how long the tombstone's key has been waiting."""
-        return isinstance(found.outcome, Assembled) and waited_seconds < MOVE_SECONDS
+    def may_have_moved(self, found: OnlineItem, read_seconds: float) -> bool:
+        """`found`: the row as it is; `read_seconds`: see `read_since`."""
+        return isinstance(found.outcome, Assembled) and read_seconds < MOVE_SECONDS
 
 
 def _leaves_out(inverse: ItemInverse, known: WrittenTables) -> bool:

@@ -21,7 +21,7 @@ from pipelines.reverse.apply.moving import WAITING, Moving
 from pipelines.reverse.apply.outsiders import Outsiders
 from pipelines.reverse.apply.row_writer import ItemRows, RowWriter
 from pipelines.reverse.apply.surroundings import Surroundings
-from pipelines.reverse.apply.waiting import waiting_seconds
+from pipelines.reverse.apply.waiting import read_since
 from pipelines.reverse.apply.work import Place, Reader, Work
 from pipelines.reverse.apply.written_tables import WrittenTables
 from pipelines.source.ledger.masters import mastered_by_dynamodb, read_masters
@@ -150,8 +150,8 @@ class Transaction:
         for item_type, some in _by_item_type(asked).items():
             found = self._checks[item_type].read(connection, [work.source_key for work in some])
             for work in some:
-                waited = waiting_seconds(connection, self._plan.name, work.image) or 0.0
-                if self._moving.may_have_moved(found[work.source_key], waited):
+                read = read_since(connection, self._plan.name, work.image)
+                if self._moving.may_have_moved(found[work.source_key], read):
                     outcomes.append(Applied(work.image, Outcome.WAITS, WAITING))
                     stays.add(work.place)
         return [work for work in works if work.place not in stays]

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from pipelines.reverse.apply.image import Applied, Image, Outcome
 from pipelines.source.ledger.mark_delivered import MOST_TRIES
-from pipelines.source.ledger.names import REVERSE
+from pipelines.source.ledger.names import REVERSE, REVERSE_RELAY
 from pipelines.source.ledger.schema import REVERSE_KEY
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -84,16 +84,19 @@ def owner_of(owner: str | None) -> str:
     return (owner or "").replace("\0", "")
 
 
-def waiting_seconds(connection: Connection[TupleRow], migration: str, image: Image) -> float | None:
-    """How long the image's key has been waiting for its row; None where it is not."""
+def read_since(connection: Connection[TupleRow], migration: str, image: Image) -> float:
+    """How many seconds of what was written after the image's key began to wait for its row have been read: up to the
+    time of which a reverse relay has told everything. 0 where it does not wait, or nobody has told yet, or streams
+    cannot."""
     found = connection.execute(
         sql.SQL(
-            "SELECT extract(epoch FROM pg_catalog.clock_timestamp() - r.since)::float8"
-            " FROM {}, {} AS r WHERE {} AND r.owner = k.owner"
-        ).format(_PLACES, REVERSE, _SAME),
+            "SELECT extract(epoch FROM w.caught_up_at - r.since)::float8"
+            " FROM {}, {} AS r, {} AS w WHERE {} AND r.owner = k.owner"
+            " AND w.migration = r.migration AND w.resync IS NULL"
+        ).format(_PLACES, REVERSE, REVERSE_RELAY, _SAME),
         ([image.table], [image.key], [owner_of(image.owner)], migration),
     ).fetchone()
-    return None if found is None else float(found[0])
+    return 0.0 if found is None or found[0] is None else max(0.0, float(found[0]))
 
 
 def forget_waiting(connection: Connection[TupleRow], migration: str, one: Waiting) -> None:
