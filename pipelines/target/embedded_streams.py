@@ -58,11 +58,12 @@ def _update_another(backend: DynamoDBBackend, table_name: str, key: dict[str, An
     """As `update_item`, which changes the item in its place."""
     table = backend.tables.get(table_name)
     if table is not None and all(name in key for name in table.table_key_attrs):
-        values = [DynamoType(key[name]) for name in table.table_key_attrs]
-        item = table.get_item(*values)
+        first = DynamoType(key[table.hash_key_attr])
+        second = None if table.range_key_attr is None else DynamoType(key[table.range_key_attr])
+        item = table.get_item(first, second)
         if item is not None:
-            items: Any = table.items if len(values) == 1 else table.items[values[0]]
-            items[values[-1]] = copy.deepcopy(item)
+            items: Any = table.items if second is None else table.items[first]
+            items[second or first] = copy.deepcopy(item)
     return _update_item(backend, table_name, key, *what, **named)
 
 
@@ -70,4 +71,4 @@ def install() -> None:
     """In this process."""
     ShardIterator.stream_shard = _Current()  # type: ignore[assignment]
     Table.__deepcopy__ = _copied  # type: ignore[attr-defined]
-    DynamoDBBackend.update_item = _update_another  # type: ignore[method-assign]
+    DynamoDBBackend.update_item = _update_another  # type: ignore[method-assign, assignment]

@@ -50,9 +50,7 @@ def test_a_cancelled_transaction_leaves_each_item_as_it_was(dynamodb_environment
     for name, keys in {"one": ["pk"], "two": ["pk", "sk"]}.items():
         client.create_table(
             TableName=name,
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH" if key == "pk" else "RANGE"} for key in keys],
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
             BillingMode="PAY_PER_REQUEST",
         )
@@ -72,7 +70,7 @@ def test_a_cancelled_transaction_leaves_each_item_as_it_was(dynamodb_environment
             {"Put": {"TableName": name, "Item": {key: {"S": "c"} for key in keys}}},
         ]
         gone = {key: {"S": "d"} for key in keys}
-        check = {"ConditionCheck": {"TableName": name, "Key": gone, "ConditionExpression": "attribute_exists(pk)"}}
+        check: Any = {"ConditionCheck": {"TableName": name, "Key": gone, "ConditionExpression": "attribute_exists(pk)"}}
         with pytest.raises(ClientError, match="ConditionalCheckFailed"):
             client.transact_write_items(TransactItems=[*entries, check])
         assert client.scan(TableName=name)["Items"] == before
