@@ -181,9 +181,9 @@ def test_the_command_ends_the_migration_by_its_name_only(
 ) -> None:
     monkeypatch.setattr(cutover_commands, "_verify", lambda _: shop.verification(now()).id)
     command = ["cutover", str(shop.migration.path), "advance", "--json"]
-    for confirm in ([], ["--confirm", "another"]):
+    for confirm, why in (([], "no way back: --confirm shop"), (["--confirm", "another"], "name is shop")):
         assert run([*command, *confirm]) == 2
-        assert "no way back: --confirm shop" in json.loads(capsys.readouterr().out)["error"]["message"]
+        assert why in json.loads(capsys.readouterr().out)["error"]["message"]
     assert run([*command, "--confirm", "shop"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["from"], told["to"]) == ("dynamodb_only", "decommissioned")
