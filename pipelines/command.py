@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 ENTRY_POINTS = "crossover.commands"
-_LONGEST_DRAIN_SECONDS = 3600.0
+_LONGEST_DRAIN_SECONDS = 3600
 
 
 class Exit(IntEnum):
@@ -82,17 +82,22 @@ def add_sample_argument(parser: argparse.ArgumentParser) -> None:
 def add_drain_seconds_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drain-seconds",
-        type=_drain_seconds,
+        type=seconds_up_to(_LONGEST_DRAIN_SECONDS),
         metavar="N",
         help="writers wait for about so long at most, then the fence is taken down again; 60 unless given",
     )
 
 
-def _drain_seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= _LONGEST_DRAIN_SECONDS:
-        raise argparse.ArgumentTypeError(f"give seconds, above 0 and up to {_LONGEST_DRAIN_SECONDS:g}")
-    return seconds
+def seconds_up_to(most: int) -> Callable[[str], float]:
+    """Of an argument: above 0."""
+
+    def read(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds <= most:
+            raise argparse.ArgumentTypeError(f"give seconds, above 0 and up to {most}")
+        return seconds
+
+    return read

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipelines.command import Command, CommandResult, Exit, add_mapping_argument
+from pipelines.command import Command, CommandResult, Exit, add_mapping_argument, seconds_up_to
 from pipelines.errors import UsageError
 from pipelines.monitoring.options import add_metrics_argument
 
@@ -44,32 +43,19 @@ def _relay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="KEY", help='with --replay: a source key, order_id=6 or {"order_id":"6"}')
     parser.add_argument(
         "--lease-seconds",
-        type=_seconds(300),
+        type=seconds_up_to(300),
         default=60.0,
         metavar="N",
         help="how long others keep off what this relay has claimed, should it die; 60 unless given, 300 at most",
     )
     parser.add_argument(
         "--idle-seconds",
-        type=_seconds(3600),
+        type=seconds_up_to(3600),
         default=1.0,
         metavar="N",
         help="the longest pause between two looks at the ledger; 1 unless given",
     )
     add_metrics_argument(parser)
-
-
-def _seconds(most: int) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds <= most:
-            raise argparse.ArgumentTypeError(f"give seconds, above 0 and up to {most}")
-        return seconds
-
-    return read
 
 
 def _relay(arguments: argparse.Namespace) -> CommandResult:
