@@ -54,6 +54,7 @@ class ReverseRelay:
         self._pages = Pages(opened, self._following, tally)
         self._refreshed_at = self._beat_at = float("-inf")
         self._caught_up_at: datetime | None = None
+        self._followed: frozenset[str] | None = None  # item types, as of the last refresh
 
     def run(self) -> None:
         """Until it is told to stop, or asked aside. Raises StageError, SourceError, TargetError, PassingError."""
@@ -69,8 +70,11 @@ class ReverseRelay:
     def round(self, readers: ThreadPoolExecutor) -> int:
         """A page of each shard that can be read, and what waits and is due; how many records there were."""
         began = now(self._opened.connection)
-        if self._pages.shards_change or time.monotonic() >= self._refreshed_at + REFRESH_SECONDS:
+        followed = applied_item_types(self._opened.connection, self._opened.migration)
+        is_due = time.monotonic() >= self._refreshed_at + REFRESH_SECONDS
+        if self._pages.shards_change or is_due or followed != self._followed:  # of what is not followed nobody can tell
             self._refresh()
+            self._followed = followed
         records = self._read_shards(readers)
         if not self._stop.is_set():
             for one in self._following:

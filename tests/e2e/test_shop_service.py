@@ -40,7 +40,7 @@ from tests.shop_service_load import CUSTOMERS, ORDERS, PRODUCTS, Load
 from tests.shop_service_oracle import Books, Store, assert_equal, of_dynamodb
 from tests.torture import TORTURE
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if TORTURE else 600)]
 
 log = logging.getLogger(__name__)
 

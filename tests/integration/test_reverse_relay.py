@@ -328,6 +328,19 @@ def test_a_group_that_is_switched_while_it_runs_is_applied_from_its_first_write(
     assert recorded.versions("A") == [2]
 
 
+def test_a_table_whose_first_group_comes_is_followed_at_once(
+    shop: Captured, streams: FakeStreams, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or what is written there would not be applied yet, and the relay would say that it is."""
+    monkeypatch.setattr(relay, "REFRESH_SECONDS", 1000.0)
+    set_master(shop, "rds_first")
+    with Serving(shop).at_work():
+        eventually(lambda: health(shop).lag_seconds is not None)
+        set_master(shop)
+        told(streams, "A", 1)
+        eventually(lambda: recorded.versions("A") == [1])
+
+
 def test_records_that_were_trimmed_unread_ask_for_a_resync(
     shop: Captured, streams: FakeStreams, recorded: Recorded
 ) -> None:
