@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from time import monotonic, sleep
+from typing import TypeVar
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from pipelines.diff.account import BucketAccount
 from pipelines.diff.judged_bucket import JudgeBucket, Looks
@@ -19,12 +23,15 @@ from pipelines.judging.opened import opened_judge
 from pipelines.migration import Migration
 from pipelines.progress import Progress
 from pipelines.source.connect import identity, known_source_url
+from pipelines.source.ledger.clock import now
 from pipelines.source.ledger.health import oldest_seconds
 from pipelines.source.ledger.reverse_lag import ReverseLag, read_reverse_lag, read_told
 from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.steps import connect_writable
 from pipelines.source.server_error import in_one_line
 from pipelines.warehouse.manifest import SnapshotManifest
+
+T = TypeVar("T")
 
 JUDGES = 4
 EACH_JUDGES = 1_000  # differences at least: opening one reads the source's catalogue
@@ -110,13 +117,7 @@ def _reverse_lag(
     if judges:
         with judges[0].session.snapshot(()) as connection:
             return read_reverse_lag(connection, name)
-    if snapshot.ledger is None or identity(url) != snapshot.source:
-        return None
-    try:
-        with closing(connect_writable(url)) as connection, in_one_line(snapshot.source, "the reverse relay's state"):
-            return read_reverse_lag(connection, name)
-    except CrossoverError:  # nothing was judged, and nobody asked for a source that can be reached
-        return None
+    return _asked(url, snapshot, "the reverse relay's state", lambda connection: read_reverse_lag(connection, name))
 
 
 def _quotas(differences: Sequence[int], at_most: int) -> list[int]:
@@ -169,14 +170,19 @@ def _differing(compared: Sequence[BucketAccount]) -> frozenset[str]:
 
 def source_moment(again: Again, snapshot: SnapshotManifest) -> datetime | None:
     """The source's time of now. None where nobody could make use of it: there is no ledger, or no such source."""
-    if snapshot.ledger is None or identity(again.url) != snapshot.source:
+    return _asked(again.url, snapshot, "the time", now)
+
+
+def _asked(url: str, snapshot: SnapshotManifest, what: str, ask: Callable[[Connection[TupleRow]], T]) -> T | None:
+    """None where the snapshot has no ledger, is of another source, or nobody can be asked: judging says that, where
+    something is to be judged."""
+    if snapshot.ledger is None or identity(url) != snapshot.source:
         return None
     try:
-        with closing(connect_writable(again.url)) as connection, in_one_line(snapshot.source, "the time"):
-            row = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
-    except CrossoverError:  # judging says it, where something is to be judged
+        with closing(connect_writable(url)) as connection, in_one_line(snapshot.source, what):
+            return ask(connection)
+    except CrossoverError:
         return None
-    return None if row is None else row[0]
 
 
 def _told(migration: Migration, judge: Judge, moment: datetime | None, differing: frozenset[str]) -> frozenset[str]:

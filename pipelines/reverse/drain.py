@@ -25,11 +25,12 @@ from pipelines.reverse.compare import Compared, compare
 from pipelines.reverse.follow import Unread
 from pipelines.reverse.opened import READERS, Opened, applied_item_types, opened_reverse
 from pipelines.reverse.relay import ReverseRelay
-from pipelines.reverse.standing import leave, noted_resync, now, resynced
+from pipelines.reverse.standing import leave, noted_resync, resynced
 from pipelines.reverse.tally import Tally
 from pipelines.reverse.turn import taking_turn
 from pipelines.reverse.waiting_items import try_all
 from pipelines.source.connect import identity
+from pipelines.source.ledger.clock import now
 from pipelines.source.server_error import in_one_line
 
 QUIET_SECONDS = 5.0

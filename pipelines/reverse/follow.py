@@ -18,8 +18,9 @@ from pipelines.reverse.checkpoints import (
 from pipelines.reverse.opened import Opened, applied_masters
 from pipelines.reverse.shard_reader import ShardReader
 from pipelines.reverse.shards import Change, Position, change, readable
-from pipelines.reverse.standing import caught_up_seconds, note_resync, now
+from pipelines.reverse.standing import caught_up_seconds, note_resync
 from pipelines.reverse.streams import Stream, describe_stream, enable_stream
+from pipelines.source.ledger.clock import now
 from pipelines.source.ledger.masters import Master
 
 KEPT = timedelta(hours=23)

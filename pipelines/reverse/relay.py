@@ -20,10 +20,11 @@ from pipelines.reverse.opened import READERS, Opened, applied_item_types
 from pipelines.reverse.pages import Pages
 from pipelines.reverse.shard_reader import Page
 from pipelines.reverse.shards import Position
-from pipelines.reverse.standing import beat, now
+from pipelines.reverse.standing import beat
 from pipelines.reverse.tally import Tally
 from pipelines.reverse.turn import is_asked_aside
 from pipelines.reverse.waiting_items import try_waiting
+from pipelines.source.ledger.clock import now
 
 REFRESH_SECONDS = 30.0
 IDLE_PAGES = 3

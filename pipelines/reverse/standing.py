@@ -10,15 +10,6 @@ from psycopg.rows import TupleRow
 from pipelines.source.ledger.names import REVERSE_RELAY
 
 
-def now(connection: Connection[TupleRow]) -> datetime:
-    """The database's time."""
-    found = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
-    if found is None:
-        raise AssertionError("a SELECT without FROM has one row")
-    moment: datetime = found[0]
-    return moment
-
-
 def beat(connection: Connection[TupleRow], migration: str, holder: str, caught_up_at: datetime | None = None) -> None:
     """It lives. `caught_up_at`: all that was written in DynamoDB before is applied, or waits."""
     connection.execute(

@@ -546,30 +546,23 @@ def test_what_holds_up_the_drain_is_told_and_the_fence_goes_down(shop: Deliverin
     to(shop, "dynamodb_first")
 
 
+@pytest.mark.parametrize(
+    ("limit", "options", "told"),
+    [
+        ("0.3", {}, r"a lock could not be had .*; order goes on at rds_first, without"),
+        ("0", {"drain_seconds": 1}, r"a lock could not be had before the time was up.*; order goes on at rds"),
+    ],
+)
 def test_a_long_writer_keeps_the_guard_away_and_the_fence_goes_down(
-    shop: Delivering, monkeypatch: pytest.MonkeyPatch
+    shop: Delivering, monkeypatch: pytest.MonkeyPatch, limit: str, options: dict[str, Any], told: str
 ) -> None:
-    monkeypatch.setenv("CROSSOVER_LOCK_TIMEOUT", "0.3")
+    """Where locks are waited for for ever, the switch's own deadline counts."""
+    monkeypatch.setenv("CROSSOVER_LOCK_TIMEOUT", limit)
     with shop.shop.session() as long:
         long.execute("BEGIN")
         long.execute("UPDATE orders SET note = 'long'")
-        with pytest.raises(SourceError, match=r"a lock could not be had .*; order goes on at rds_first, without"):
-            to(shop, "dynamodb_first")
-        long.execute("COMMIT")
-    assert_settled(shop, "rds_first")
-
-
-def test_where_locks_are_waited_for_for_ever_the_guard_is_not(
-    shop: Delivering, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CROSSOVER_LOCK_TIMEOUT", "0")
-    with shop.shop.session() as long:
-        long.execute("BEGIN")
-        long.execute("UPDATE orders SET note = 'long'")
-        with pytest.raises(
-            SourceError, match=r"a lock could not be had before the time was up.*; order goes on at rds"
-        ):
-            to(shop, "dynamodb_first", drain_seconds=1)
+        with pytest.raises(SourceError, match=told):
+            to(shop, "dynamodb_first", **options)
         long.execute("COMMIT")
     assert_settled(shop, "rds_first")
 
