@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Else the first call to an endpoint would import it, in whatever thread: a process that is forked meanwhile has the
+# module's lock for ever, and none of its calls would ever come to an end
+import encodings.idna  # noqa: F401
 from functools import cache
 from urllib.parse import urlsplit
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pipelines.cutover.evidence import Hour, QuerySeen, Reads, Unknown
 from pipelines.cutover.readings import LOOK_BACK_HOURS
@@ -11,10 +11,9 @@ from pipelines.errors import TargetError
 from pipelines.routing.changing import queries
 from pipelines.routing.evidence import of_counts
 from pipelines.routing.histogram import of_document
+from pipelines.routing.hours import hour_begin, hour_name
 from pipelines.routing.stage import Setting, stage_key
 from pipelines.target.control_table import ControlTable, NoControlTableError, Row
-
-_HOUR = "%Y-%m-%dT%H"
 
 
 def read_reads(table: ControlTable, now: datetime) -> Reads | Unknown:
@@ -33,9 +32,9 @@ def _query(table: ControlTable, name: str, now: datetime) -> QuerySeen:
         changed_at = datetime.fromisoformat(setting.changed_at) if setting.changed_at else None
     except ValueError:
         raise TargetError(f"table {table.name}: the stage of query {name} is none; set it again") from None
-    first = f"count#{now - timedelta(hours=LOOK_BACK_HOURS - 1):{_HOUR}}"
+    first = f"count#{hour_name(now - timedelta(hours=LOOK_BACK_HOURS - 1))}"
     hours: dict[str, Hour] = {}
-    for row in table.query(f"query#{name}", first, f"count#{now:{_HOUR}}~"):
+    for row in table.query(f"query#{name}", first, f"count#{hour_name(now)}~"):
         try:
             _add(hours, row)
         except ValueError:
@@ -48,7 +47,7 @@ def _add(hours: dict[str, Hour], row: Row) -> None:
     at = row.key.sk.split("#")[1]
     hour = hours.get(at)
     if hour is None:
-        hour = hours[at] = Hour(datetime.strptime(at, _HOUR).replace(tzinfo=UTC), Counter(), {})
+        hour = hours[at] = Hour(hour_begin(at), Counter(), {})
     hour.counts.update(of_counts(row.document.get("counts")))
     durations = row.document.get("durations")
     for whose, histogram in (durations if isinstance(durations, dict) else {}).items():

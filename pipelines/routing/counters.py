@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.routing.compare import Difference
 from pipelines.routing.histogram import bucket
+from pipelines.routing.hours import hour_begin, hour_name
 from pipelines.routing.samples import Sample
 from pipelines.target.control_table import Key, Row
 
@@ -22,7 +23,6 @@ SAMPLES_AN_HOUR = 10
 """Of each query and process."""
 KEPT = timedelta(days=7)
 """After their hour DynamoDB may delete its rows."""
-_HOUR = "%Y-%m-%dT%H"
 
 
 @dataclass
@@ -121,11 +121,11 @@ class Counters:
         return hour
 
     def _name(self) -> str:
-        return self._now().astimezone(UTC).strftime(_HOUR)
+        return hour_name(self._now())
 
     def _sample(self, query: str, number: int, found: tuple[Difference, ...]) -> Row:
         key = Key(f"query#{query}", f"sample#{self._name()}#{self._process}#{number}")
         return Row(key, Sample(self._now(), found).document(), expires=self._expires(self._name()))
 
     def _expires(self, hour: str) -> int:
-        return int((datetime.strptime(hour, _HOUR).replace(tzinfo=UTC) + KEPT).timestamp())
+        return int((hour_begin(hour) + KEPT).timestamp())

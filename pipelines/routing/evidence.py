@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import TargetError
 from pipelines.routing.histogram import of_document, quantile
+from pipelines.routing.hours import hour_name
 from pipelines.routing.stage import Setting, Stage
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Evidence:
         counts: Counter[str] = Counter()
         durations: defaultdict[str, Counter[int]] = defaultdict(Counter)
         last = ""
-        first = f"count#{now - timedelta(hours=HOURS - 1):%Y-%m-%dT%H}"
+        first = f"count#{hour_name(now - timedelta(hours=HOURS - 1))}"
         for row in table.query(f"query#{query}", first, f"count#{now:%Y-%m-%dT%H}~"):
             try:
                 counts.update(of_counts(row.document.get("counts")))

@@ -1,4 +1,8 @@
-"""What becomes of a Router's parts when its process ends, and in a process that was forked."""
+"""What becomes of a Router's parts when its process ends, and in a process that was forked.
+
+A Router's threads import nothing: a process that is forked while one of them does has the module's lock for ever, and
+whoever needs the module there waits for ever.
+"""
 
 from __future__ import annotations
 

@@ -151,7 +151,8 @@ while query() != "rds" or router._stages.of("q").stage.value != "shadow":
 child = os.fork()
 if child == 0:
     query()
-    time.sleep(0.5)
+    while not any(hour.counts["shadow_compared"] for hour in router._counters._hours.copy().values()):
+        time.sleep(0.05)
     sys.exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 os._exit(0)
@@ -162,6 +163,25 @@ def test_a_process_that_was_forked_has_threads_for_shadow_reads(mapping: Path, t
     assert run(["route", str(mapping), "q", "shadow"]) == 0
     subprocess.run(command(SHADOW_IN_A_FORK, 3600), timeout=60, check=True)
     eventually(lambda: Evidence.read(table, "q", datetime.now(UTC)).compared >= 1)
+
+
+IMPORTED = """
+before = {*sys.modules}
+while query() != "rds" or router._stages.of("q").stage.value != "shadow" or not any(
+    hour.counts["shadow_compared"] for hour in router._counters._hours.copy().values()
+):
+    time.sleep(0.05)
+router.close()
+print(*sorted({*sys.modules} - before))
+"""
+
+
+def test_threads_of_a_router_import_nothing(mapping: Path, table: ControlTable) -> None:
+    """A process that is forked meanwhile has the module's lock for ever: one fork in five met strptime's, on a busy
+    machine."""
+    assert run(["route", str(mapping), "q", "shadow"]) == 0
+    done = subprocess.run(command(IMPORTED, 3600), timeout=60, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
 
 
 def test_an_end_does_not_wait_for_a_control_table_that_does_not_answer(
