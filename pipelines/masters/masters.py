@@ -94,7 +94,7 @@ class Masters:
         Raises WriteFencedError after `deadline_seconds` without a master; UsageError for an unknown item type; whatever
         else they raise.
         """
-        turn, before = self._turn(item_type), sys.exception()
+        turn, before = self._turn(item_type, guesses=rds is not None), sys.exception()
         while True:
             is_dynamodb = turn.phase().is_dynamodb
             try:
@@ -111,7 +111,7 @@ class Masters:
         dynamodb: Callable[[AsyncItemWriter], Awaitable[T]],
     ) -> T:
         """As `write`, of coroutine functions; what waits for DynamoDB does so in threads, `rds` in the event loop."""
-        turn, before = self._turn(item_type), sys.exception()
+        turn, before = self._turn(item_type, guesses=rds is not None), sys.exception()
         while True:
             is_dynamodb = (await self._offload.run(turn.phase)).is_dynamodb
             try:
@@ -133,9 +133,9 @@ class Masters:
         self._offload.close()
         self._process().opening.close()
 
-    def _turn(self, item_type: str) -> Turn:
+    def _turn(self, item_type: str, *, guesses: bool) -> Turn:
         """Of one write. Raises UsageError."""
-        return Turn(self._process().leases, self._group(item_type).name, item_type, self._waiting)
+        return Turn(self._process().leases, self._group(item_type).name, item_type, self._waiting, guesses)
 
     def _writer(self, turn: Turn) -> ItemWriter:
         sender = Sender(self._process().opening.wire, turn)

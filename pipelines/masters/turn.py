@@ -35,12 +35,14 @@ class Waiting:
 
 @dataclass
 class Turn:
-    """Of one write, of one thread. `what` names it in messages."""
+    """Of one write, of one thread. `what` names it in messages. `guesses`: what was never read is RDS's, where
+    PostgreSQL itself refuses what must not be written; without it RDS's turn must have been read, too."""
 
     leases: Leases
     group: str
     what: str
     waiting: Waiting
+    guesses: bool = True
     written: int = 0
     conflicts: int = 0
     _until: float = field(init=False)
@@ -61,7 +63,7 @@ class Turn:
             known = self._asked()
             standing = self._standing(known)
             if standing.is_rds:
-                if not self._refused:
+                if not self._refused and (self.guesses or self.leases.in_force(known)):
                     return standing.phase
                 self._refused = False  # the mirror is not there yet, or the guard is still there: ask once more
             elif standing.is_dynamodb and self.leases.in_force(known):

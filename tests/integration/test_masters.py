@@ -499,6 +499,28 @@ def test_a_process_that_begins_while_the_control_table_is_away_writes_to_rds_whi
     assert shop.masters(client).write("order", rds=lambda: "rds", dynamodb=never) == "rds"
 
 
+def test_it_does_not_take_rds_for_the_master_where_no_way_to_rds_was_given(switched: Shop) -> None:
+    """Nobody would refuse it there: it waits until the control table has been read."""
+    away = FaultProxy(str(os.environ["AWS_ENDPOINT_URL_DYNAMODB"]), lambda n, body: broken[0], actions=("Query",))
+    broken: list[Any] = [Fault.ERROR_500]
+    with away.serving():
+        client = boto3.client("dynamodb", endpoint_url=away.url)
+        clock = Clock()
+        masters = switched.masters(client, clock=clock, sleep=clock.sleep, deadline_seconds=8)
+        with pytest.raises(WriteFencedError, match=r"which store is the master of .* cannot be read"):
+            masters.write("order", rds=None, dynamodb=never)
+
+        def mend() -> None:
+            broken[0] = None
+
+        clock.slept = [mend]
+        assert masters.write("order", rds=None, dynamodb=lambda items: "dynamodb") == "dynamodb"
+        switched.say("rds_first")
+        clock.now += 100
+        with pytest.raises(UsageError, match="order: RDS is its master"):
+            masters.write("order", rds=None, dynamodb=never)
+
+
 def increments(masters: Masters, times: int) -> tuple[int, int]:
     """How many came through, and of how many nobody knows."""
 
