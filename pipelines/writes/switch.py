@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipelines.errors import CrossoverError, SourceError, StageError, TargetError
+from pipelines.errors import CrossoverError, SourceError, StageError, TargetError, UsageError
 from pipelines.migration import Migration
 from pipelines.progress import tell
+from pipelines.reverse.drain import QUIET_SECONDS
 from pipelines.source.ledger.guards import read_guards
 from pipelines.source.ledger.masters import Master, Phase
 from pipelines.target.control_table import ControlTable
@@ -25,6 +26,8 @@ from pipelines.writes.only import finish_from_only, from_only, to_only
 from pipelines.writes.scene import Scene, opened_scene
 
 DRAIN_SECONDS = 60.0
+LEAST_BY_STREAMS = QUIET_SECONDS + 1.0
+"""Of a drain by the streams: with less it could only fail, after writers have waited for it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,13 @@ def switch(
     still. A switch from dynamodb_only whose resync fails has left it: the ledger says dynamodb_first, and verification
     is red until the same call has made the resync.
     """
-    attempt = _Attempt(phase, DRAIN_SECONDS if drain_seconds is None else drain_seconds, by_streams=by_streams)
+    draining = DRAIN_SECONDS if drain_seconds is None else drain_seconds
+    if by_streams and draining < LEAST_BY_STREAMS:
+        raise UsageError(
+            f"--drain-seconds {draining:g}: by the streams it takes {QUIET_SECONDS:g} in which they are quiet, and a "
+            f"moment; give {LEAST_BY_STREAMS:g} or more"
+        )
+    attempt = _Attempt(phase, draining, by_streams=by_streams)
     try:
         with opened_scene(migration, url, group, table, say, after) as scene:
             return attempt.run(scene)

@@ -21,7 +21,7 @@ from pipelines import cli
 from pipelines.deliver.opened import opened_ledger
 from pipelines.deliver.sweep import WAIT_SECONDS
 from pipelines.diff.run import LEDGER
-from pipelines.errors import CrossoverError, SourceError, StageError, TargetError
+from pipelines.errors import CrossoverError, SourceError, StageError, TargetError, UsageError
 from pipelines.migration import Migration
 from pipelines.relay.replay import replay
 from pipelines.repair.opened import opened_tools
@@ -277,6 +277,14 @@ def test_back_by_the_streams_compares_nothing_while_writers_wait(
     assert_settled(shop, "rds_first")
     assert shop.shop.ask("SELECT note FROM orders WHERE id = 3") == [("at the last moment",)]
     assert done.notes[-1].startswith("not all items were compared: `crossover verify …` names")
+
+
+def test_a_drain_by_the_streams_that_cannot_succeed_is_refused_before_anything_is_opened(shop: Delivering) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:9/none"
+    with pytest.raises(UsageError, match=r"--drain-seconds 5: .* give 6 or more"):
+        switch(shop.shop.migration, nowhere, "order", Phase.RDS_FIRST, by_streams=True, drain_seconds=5)
+    with pytest.raises(SourceError):
+        switch(shop.shop.migration, nowhere, "order", Phase.RDS_FIRST, by_streams=True, drain_seconds=6)
 
 
 FORWARD = [

@@ -6,24 +6,43 @@ epoch raises all versions at once, and sets nothing: so relays compare all items
 
 from __future__ import annotations
 
+from collections import defaultdict
+
+from pipelines.source.ledger.item_row import statement
 from pipelines.source.ledger.session import LedgerSession
 
 _MOST_AT_ONCE = 20_000
 
 
 def announce_left_keys(session: LedgerSession) -> None:
-    """Items whose log rows no compaction folds, since they tell a key that was left: they are due, too."""
+    """Items whose log rows no compaction folds, since they tell a key that was left: they are due, too.
+
+    Those that a claim had folded, and that were delivered, before this came upon their rows are taken back: what is
+    locked here nobody folds, so the second statement sees it as it is.
+    """
     with session.writing() as connection:
-        connection.execute(
+        announced = connection.execute(
             "INSERT INTO crossover.item AS i (migration, item_type, source_key, since, due)"
             " SELECT migration, item_type, source_key, pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp()"
             " FROM (SELECT DISTINCT migration, item_type, source_key FROM crossover.log"
             " WHERE migration = %s AND old IS NOT NULL) AS told ORDER BY item_type, source_key"
             " ON CONFLICT (migration, item_type, pg_catalog.hashtextextended(source_key, 0),"
             " pg_catalog.hashtextextended(source_key, 1)) DO UPDATE SET since = EXCLUDED.since, due = EXCLUDED.due"
-            " WHERE i.due IS NULL",
+            " WHERE i.due IS NULL RETURNING i.item_type, i.source_key",
             (session.migration,),
-        )
+        ).fetchall()
+        of_type: defaultdict[str, list[str]] = defaultdict(list)
+        for item_type, source_key in announced:
+            of_type[item_type].append(source_key)
+        for item_type, source_keys in of_type.items():
+            connection.execute(
+                statement(
+                    "UPDATE crossover.item i SET since = NULL, due = NULL FROM {wanted} WHERE {same}"
+                    " AND coalesce(i.delivered, -1) >= %s + i.base AND NOT EXISTS (SELECT FROM crossover.log l"
+                    " WHERE l.migration = i.migration AND l.item_type = i.item_type AND l.source_key = i.source_key)"
+                ),
+                (source_keys, session.migration, item_type, session.first_version),
+            )
 
 
 def mend_due(session: LedgerSession) -> int:

@@ -15,14 +15,13 @@ from pipelines.source.ledger.session import LedgerSession
 from pipelines.source.ledger.version import read_versions
 
 
-def touch(session: LedgerSession, item_type: str, source_key: str, above: int, key: str | None = None) -> None:
-    """The item's version is over `above` from now on. `key`: a DynamoDB key that is to be counted as left, so that
-    the delivery puts a tombstone there, or the item again if it does have that key."""
+def touch(session: LedgerSession, item_type: str, source_key: str, above: int) -> None:
+    """The item's version is over `above` from now on; nothing is changed where it was already, and is delivered."""
     with session.writing() as connection:
         if is_mastered_by_dynamodb(connection, session.migration, item_type):
             return
         base, keys = _locked(connection, session.migration, item_type, source_key)
-        _raise(session, item_type, source_key, base, keys, above, key)
+        _raise(session, item_type, source_key, base, keys, above)
 
 
 def ask_to_leave(session: LedgerSession, item_type: str, owner: str, key: str, stored: int, above: int = 0) -> None:
@@ -61,11 +60,17 @@ def _raise(
     base: int,
     keys: tuple[LeftKey, ...],
     above: int,
-    key: str | None,
+    key: str | None = None,
 ) -> None:
+    """`key`: a DynamoDB key that is to be counted as left, so that the delivery puts a tombstone there, or the item
+    again if it does have that key."""
     base = max(base, above + 1 - session.first_version)
-    new = [] if key is None else [LeftKey(key, session.first_version + base)]
+    version = session.first_version + base
+    new = [] if key is None else [LeftKey(key, version)]
     session.connection.execute(
-        statement("UPDATE crossover.item i SET base = %s, keys = %s, {undelivered} FROM {wanted} WHERE {same}"),
-        (base, as_json(merged(keys, new)), [source_key], session.migration, item_type),
+        statement(
+            "UPDATE crossover.item i SET base = %s, keys = %s, {undelivered} FROM {wanted}"
+            " WHERE {same} AND coalesce(i.delivered, -1) < %s"
+        ),
+        (base, as_json(merged(keys, new)), [source_key], session.migration, item_type, version),
     )
