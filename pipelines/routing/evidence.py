@@ -44,7 +44,7 @@ class Evidence:
         durations: defaultdict[str, Counter[int]] = defaultdict(Counter)
         last = ""
         first = f"count#{hour_name(now - timedelta(hours=HOURS - 1))}"
-        for row in table.query(f"query#{query}", first, f"count#{now:%Y-%m-%dT%H}~"):
+        for row in table.query(f"query#{query}", first, f"count#{hour_name(now)}~"):
             try:
                 counts.update(of_counts(row.document.get("counts")))
                 histograms = row.document.get("durations")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import TargetError
 from pipelines.routing.compare import Difference
+from pipelines.routing.hours import hour_name
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -47,9 +48,9 @@ class Sample:
 
 def read_samples(table: ControlTable, query: str, now: datetime) -> tuple[Sample, ...]:
     """The first MOST of the last HOURS hours that are not alike. Raises TargetError."""
-    first = f"sample#{now - timedelta(hours=HOURS - 1):%Y-%m-%dT%H}"
+    first = f"sample#{hour_name(now - timedelta(hours=HOURS - 1))}"
     try:
-        found = [Sample.of(row.document) for row in table.query(f"query#{query}", first, f"sample#{now:%Y-%m-%dT%H}~")]
+        found = [Sample.of(row.document) for row in table.query(f"query#{query}", first, f"sample#{hour_name(now)}~")]
     except ValueError:
         raise TargetError(f"table {table.name}: a sample of query {query} is none of Crossover's") from None
     return _unlike(sorted(found, key=lambda one: one.at))

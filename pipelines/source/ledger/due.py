@@ -17,8 +17,8 @@ _MOST_AT_ONCE = 20_000
 def announce_left_keys(session: LedgerSession) -> None:
     """Items whose log rows no compaction folds, since they tell a key that was left: they are due, too.
 
-    Those that a claim had folded, and that were delivered, before this came upon their rows are taken back: what is
-    locked here nobody folds, so the second statement sees it as it is.
+    Those that a claim had folded, and that were delivered, before this came upon their rows are taken back: their rows
+    are locked here, so nobody folds any more, and what the log does not tell by now was folded before.
     """
     with session.writing() as connection:
         announced = connection.execute(
@@ -31,15 +31,21 @@ def announce_left_keys(session: LedgerSession) -> None:
             " WHERE i.due IS NULL RETURNING i.item_type, i.source_key",
             (session.migration,),
         ).fetchall()
-        of_type: defaultdict[str, list[str]] = defaultdict(list)
-        for item_type, source_key in announced:
-            of_type[item_type].append(source_key)
-        for item_type, source_keys in of_type.items():
+        if not announced:
+            return
+        told = connection.execute(
+            "SELECT DISTINCT item_type, source_key FROM crossover.log WHERE migration = %s AND old IS NOT NULL",
+            (session.migration,),
+        ).fetchall()
+        folded: defaultdict[str, list[str]] = defaultdict(list)
+        for item_type, source_key in {*announced} - {*told}:
+            folded[item_type].append(source_key)
+        for item_type, source_keys in folded.items():
             connection.execute(
                 statement(
-                    "UPDATE crossover.item i SET since = NULL, due = NULL FROM {wanted} WHERE {same}"
-                    " AND coalesce(i.delivered, -1) >= %s + i.base AND NOT EXISTS (SELECT FROM crossover.log l"
-                    " WHERE l.migration = i.migration AND l.item_type = i.item_type AND l.source_key = i.source_key)"
+                    "UPDATE crossover.item i SET since = NULL, due = NULL"
+                    " FROM (SELECT i.place FROM {wanted} {item}) AS k"
+                    " WHERE i.ctid = k.place AND coalesce(i.delivered, -1) >= %s + i.base"
                 ),
                 (source_keys, session.migration, item_type, session.first_version),
             )
