@@ -21,6 +21,8 @@ from pipelines.deliver.opened import opened_ledger
 from pipelines.errors import StageError
 from pipelines.migration import Migration
 from pipelines.progress import Progress
+from pipelines.reverse.apply.moving import MOVE_SECONDS, WAITING
+from pipelines.reverse.apply.waiting import Waiting
 from pipelines.reverse.compare import Compared, compare
 from pipelines.reverse.follow import Unread
 from pipelines.reverse.opened import READERS, Opened, applied_item_types, opened_reverse
@@ -43,13 +45,14 @@ _MOST_PROBLEMS = 5
 
 @dataclass(frozen=True)
 class ReverseDrained:
-    """Items: `applied`; `waiting`: could not be applied, those `set_apart` among them. `problems`: one line each of
-    some that wait, without a value."""
+    """Items: `applied`; `waiting`: could not be applied, those `set_apart` and `moving` among them, of which the latter
+    wait for nothing but the streams. `problems`: one line each of some that wait, without a value."""
 
     applied: int
     waiting: int
     set_apart: int
     problems: tuple[str, ...] = ()
+    moving: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,14 @@ def drain_reverse(
     progress: Progress,
     *,
     by_streams: bool = False,
+    at_rest: bool = False,
     item_types: frozenset[str] | None = None,
 ) -> ReverseDrained:
     """Everything that was written in DynamoDB before this call is applied, or waits. Exact once nobody writes any more
     (the groups are fenced); a reverse relay that runs stands aside meanwhile. It can be repeated. `by_streams`: without
     the scan, which takes as long as the tables are large; the streams must have been quiet for QUIET_SECONDS then.
+    `at_rest`: nobody writes any more, so that no tombstone has to wait for its row's item at another key; beside
+    writers that row would be deleted, inserted again, and have lost what no item holds.
     `item_types`: of these alone it is exact, and these alone are counted as waiting; else all that are kept up in the
     source. `progress` is told of every step, and may end it by raising.
 
@@ -88,12 +94,12 @@ def drain_reverse(
         _read_streams(opened, tally, progress, QUIET_SECONDS if by_streams else 0.0)
         if by_streams:
             kept_up = applied_item_types(opened.connection, opened.migration)
-            left = _try_rest(opened, tally, progress, kept_up if item_types is None else item_types)
+            left = _try_rest(opened, tally, progress, kept_up if item_types is None else item_types, at_rest=at_rest)
         else:
-            left = _compare(opened, tally, progress, item_types)[1]
+            left = _compare(opened, tally, progress, item_types, at_rest=at_rest)[1]
         if by_streams:
             _require_whole_streams(opened)
-    return ReverseDrained(tally.counts["applied"], left.waiting, left.set_apart, left.problems)
+    return ReverseDrained(tally.counts["applied"], left.waiting, left.set_apart, left.problems, left.moving)
 
 
 def resync(migration: Migration, url: str, progress: Progress) -> Resynced:
@@ -111,6 +117,7 @@ class _Left:
     waiting: int
     set_apart: int
     problems: tuple[str, ...]
+    moving: int
 
 
 @contextmanager
@@ -146,6 +153,7 @@ def _read_streams(opened: Opened, tally: Tally, progress: Progress, quiet_second
             elif time.monotonic() > moved_at + STUCK_SECONDS:
                 raise StageError(_stuck(relay.unread(begun)))
             time.sleep(_PAUSE_SECONDS)
+    relay.beat()
     with opened.session.writing() as connection:
         leave(connection, opened.migration, holder)
 
@@ -161,7 +169,7 @@ def _stuck(unread: Sequence[Unread]) -> str:
 
 
 def _compare(
-    opened: Opened, tally: Tally, progress: Progress, item_types: frozenset[str] | None = None
+    opened: Opened, tally: Tally, progress: Progress, item_types: frozenset[str] | None = None, *, at_rest: bool = False
 ) -> tuple[Compared, _Left]:
     """The note that all items are to be read stands where not all that are kept up were."""
     begun, noted = now(opened.connection), noted_resync(opened.connection, opened.migration)
@@ -171,15 +179,26 @@ def _compare(
     if wanted >= kept_up:
         with opened.session.writing() as connection:
             resynced(connection, opened.migration, noted, begun)
-    return compared, _try_rest(opened, tally, progress, wanted)
+    return compared, _try_rest(opened, tally, progress, wanted, at_rest=at_rest)
 
 
-def _try_rest(opened: Opened, tally: Tally, progress: Progress, item_types: frozenset[str]) -> _Left:
-    """What waits of these, once more."""
-    waiting = try_all(opened, item_types, tally, lambda: progress.advance(0))
+def _try_rest(opened: Opened, tally: Tally, progress: Progress, item_types: frozenset[str], *, at_rest: bool) -> _Left:
+    """What waits of these, once more; what may have moved, once the streams are read for long enough."""
+
+    def between() -> None:
+        progress.advance(0)
+
+    waiting = try_all(opened, item_types, tally, between, all_is_read=at_rest)
+    if _moving(waiting):
+        _read_streams(opened, tally, progress, MOVE_SECONDS)
+        waiting = try_all(opened, item_types, tally, between, all_is_read=False)
     problems = Counter(one.problem or "not tried yet" for one in waiting)
     told = sorted(problems, key=lambda problem: (-problems[problem], problem))[:_MOST_PROBLEMS]
-    return _Left(len(waiting), sum(one.set_apart for one in waiting), tuple(told))
+    return _Left(len(waiting), sum(one.set_apart for one in waiting), tuple(told), _moving(waiting))
+
+
+def _moving(waiting: Sequence[Waiting]) -> int:
+    return sum(one.problem == WAITING for one in waiting)
 
 
 def _nothing() -> None:

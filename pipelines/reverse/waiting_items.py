@@ -28,10 +28,15 @@ def try_waiting(opened: Opened, item_types: frozenset[str], tally: Tally) -> int
 
 
 def try_all(
-    opened: Opened, item_types: frozenset[str], tally: Tally, between: Callable[[], None] = lambda: None
+    opened: Opened,
+    item_types: frozenset[str],
+    tally: Tally,
+    between: Callable[[], None] = lambda: None,
+    *,
+    all_is_read: bool,
 ) -> list[Waiting]:
-    """Whatever waits of these item types, set apart or not, until nothing of it helps any more; all their items have
-    been read before. What waits still. `between`: called after every few of them. Raises as `try_waiting`."""
+    """Whatever waits of these item types, set apart or not, until nothing of it helps any more. What waits still.
+    `between`: called after every few of them. `all_is_read`: as `Applier.apply` takes it. Raises as `try_waiting`."""
     before: int | None = None
     while True:
         waiting = [
@@ -43,7 +48,7 @@ def try_all(
             return waiting
         before = len(waiting)
         for start in range(0, len(waiting), MOST_KEYS):
-            _try(opened, item_types, waiting[start : start + MOST_KEYS], tally, all_is_read=True)
+            _try(opened, item_types, waiting[start : start + MOST_KEYS], tally, all_is_read=all_is_read)
             between()
 
 

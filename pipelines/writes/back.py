@@ -34,7 +34,7 @@ def go_back(scene: Scene, drain_seconds: float, begins: Callable[[], None], *, b
     fenced = fence_off(scene, scene.master())
     time.sleep(LEASE_SECONDS + LEASE_MARGIN_SECONDS)
     scene.after("applications' leases are over")
-    _require_all(scene, _drain(scene, time.monotonic() + drain_seconds, by_streams=by_streams))
+    _require_all(scene, _drain(scene, time.monotonic() + drain_seconds, by_streams=by_streams, at_rest=True))
     scene.after("drained")
     notes = tuple(_told(raise_sequences(scene.connection, scene.guards.members)))
     if by_streams:
@@ -61,18 +61,21 @@ def finish_back(scene: Scene, fenced: Master, notes: tuple[str, ...] = ()) -> Do
     return Done(blocked, notes if left is None else (*notes, left))
 
 
-def _drain(scene: Scene, deadline: float | None, *, by_streams: bool = False) -> ReverseDrained:
+def _drain(scene: Scene, deadline: float | None, *, by_streams: bool = False, at_rest: bool = False) -> ReverseDrained:
     with _Until(deadline, scene.group.name) as progress:
         types = frozenset(scene.group.item_types)
-        return drain_reverse(scene.migration, scene.url, progress, by_streams=by_streams, item_types=types)
+        return drain_reverse(
+            scene.migration, scene.url, progress, by_streams=by_streams, at_rest=at_rest, item_types=types
+        )
 
 
 def _require_all(scene: Scene, drained: ReverseDrained) -> None:
-    if not drained.waiting:
+    lasting = drained.waiting - drained.moving
+    if not lasting:
         return
     shown = f" ({'; '.join(drained.problems)})" if drained.problems else ""
     raise StageError(
-        f"group {scene.group.name}: {drained.waiting:,} items cannot be applied to RDS{shown}; "
+        f"group {scene.group.name}: {lasting:,} items cannot be applied to RDS{shown}; "
         "`crossover relay … --reverse --status` shows them; mend them first"
     )
 

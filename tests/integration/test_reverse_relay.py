@@ -32,6 +32,8 @@ from pipelines.reverse import opened as opening
 from pipelines.reverse.apply import moving
 from pipelines.reverse.apply.applier import Also, nothing_else
 from pipelines.reverse.apply.image import Applied, Image, Outcome
+from pipelines.reverse.compare import Compared
+from pipelines.reverse.compare import compare as compare_all
 from pipelines.reverse.drain import Resynced, ReverseDrained, drain_reverse, resync
 from pipelines.reverse.health import ReverseHealth, read_reverse_health
 from pipelines.reverse.serve import Options, Report, serve_reverse
@@ -685,6 +687,25 @@ def test_a_row_that_moved_and_went_before_anybody_looked_is_gone(empty: Captured
     assert empty.ask("SELECT FROM orders") == []
 
 
+def test_a_row_that_moves_while_a_drain_scans_keeps_what_its_item_does_not_hold(
+    empty: Captured, streams: FakeStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[the scan comes upon the tombstone, and had passed the new key before the row's item was there]"""
+    written(streams, customer(7, 1), customer(8, 1), order(1, 7, 1))
+    drained(empty)
+    empty.run("UPDATE orders SET clerk = 'Cleo'")
+
+    def scanned(*args: Any) -> Compared:
+        put(tombstone(order(1, 7, 2), 2))
+        found = compare_all(*args)
+        written(streams, order(1, 8, 3))
+        return found
+
+    monkeypatch.setattr(drain, "compare", scanned)
+    assert drained(empty) == ReverseDrained(applied=1, waiting=0, set_apart=0)
+    assert empty.ask("SELECT customer_id, clerk FROM orders") == [(8, "Cleo")]
+
+
 def test_a_drain_is_exact_whatever_the_stream_tells(empty: Captured, streams: FakeStreams) -> None:
     put(order(1, 7, 1))  # the scan may come upon it before its customer
     put(customer(7, 3, "Ann"))
@@ -764,7 +785,7 @@ def test_a_group_that_goes_back_drains_its_own_item_types(monkeypatch: pytest.Mo
     monkeypatch.setattr(back, "drain_reverse", drained)
     scene: Any = SimpleNamespace(group=Group(("customer", "order"), ()), migration=None, url="")
     back._drain(scene, None)
-    assert asked == {"by_streams": False, "item_types": frozenset({"customer", "order"})}
+    assert asked == {"by_streams": False, "at_rest": False, "item_types": frozenset({"customer", "order"})}
 
 
 def test_what_waits_of_a_group_that_is_the_sources_again_is_not_applied(empty: Captured, streams: FakeStreams) -> None:

@@ -123,7 +123,7 @@ def applied(shop: Captured, *batches: Sequence[Image], all_is_read: bool = False
 def tried(shop: Captured) -> None:
     """As often as it helps, all having been read."""
     with opened(shop) as reverse:
-        try_all(reverse, USERS, Tally())
+        try_all(reverse, USERS, Tally(), all_is_read=True)
 
 
 GONE, COMES = image(6, 1, gone=True), image(9, 1)
