@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pipelines.cutover.evidence import Hour, QuerySeen, Reads, Unknown
 from pipelines.cutover.readings import LOOK_BACK_HOURS
@@ -11,7 +11,7 @@ from pipelines.errors import TargetError
 from pipelines.routing.changing import queries
 from pipelines.routing.evidence import of_counts
 from pipelines.routing.histogram import of_document
-from pipelines.routing.hours import hour_begin, hour_name
+from pipelines.routing.hours import hour_begin, hours_back
 from pipelines.routing.stage import Setting, stage_key
 from pipelines.target.control_table import ControlTable, NoControlTableError, Row
 
@@ -32,9 +32,8 @@ def _query(table: ControlTable, name: str, now: datetime) -> QuerySeen:
         changed_at = datetime.fromisoformat(setting.changed_at) if setting.changed_at else None
     except ValueError:
         raise TargetError(f"table {table.name}: the stage of query {name} is none; set it again") from None
-    first = f"count#{hour_name(now - timedelta(hours=LOOK_BACK_HOURS - 1))}"
     hours: dict[str, Hour] = {}
-    for row in table.query(f"query#{name}", first, f"count#{hour_name(now)}~"):
+    for row in table.query(f"query#{name}", *hours_back("count", now, LOOK_BACK_HOURS)):
         try:
             _add(hours, row)
         except ValueError:

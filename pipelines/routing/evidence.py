@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import TargetError
 from pipelines.routing.histogram import of_document, quantile
-from pipelines.routing.hours import hour_name
+from pipelines.routing.hours import hours_back
 from pipelines.routing.stage import Setting, Stage
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Evidence:
         counts: Counter[str] = Counter()
         durations: defaultdict[str, Counter[int]] = defaultdict(Counter)
         last = ""
-        first = f"count#{hour_name(now - timedelta(hours=HOURS - 1))}"
-        for row in table.query(f"query#{query}", first, f"count#{hour_name(now)}~"):
+        for row in table.query(f"query#{query}", *hours_back("count", now, HOURS)):
             try:
                 counts.update(of_counts(row.document.get("counts")))
                 histograms = row.document.get("durations")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def hour_name(moment: datetime) -> str:
@@ -16,3 +16,8 @@ def hour_begin(name: str) -> datetime:
     if hour_name(found) != name:
         raise ValueError(name)
     return found
+
+
+def hours_back(kind: str, now: datetime, hours: int) -> tuple[str, str]:
+    """The first and the last sort key of rows of that kind, of this hour and those before it, `hours` in all."""
+    return f"{kind}#{hour_name(now - timedelta(hours=hours - 1))}", f"{kind}#{hour_name(now)}~"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.errors import TargetError
 from pipelines.routing.compare import Difference
-from pipelines.routing.hours import hour_name
+from pipelines.routing.hours import hours_back
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -48,9 +48,8 @@ class Sample:
 
 def read_samples(table: ControlTable, query: str, now: datetime) -> tuple[Sample, ...]:
     """The first MOST of the last HOURS hours that are not alike. Raises TargetError."""
-    first = f"sample#{hour_name(now - timedelta(hours=HOURS - 1))}"
     try:
-        found = [Sample.of(row.document) for row in table.query(f"query#{query}", first, f"sample#{hour_name(now)}~")]
+        found = [Sample.of(row.document) for row in table.query(f"query#{query}", *hours_back("sample", now, HOURS))]
     except ValueError:
         raise TargetError(f"table {table.name}: a sample of query {query} is none of Crossover's") from None
     return _unlike(sorted(found, key=lambda one: one.at))
