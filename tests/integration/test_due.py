@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pipelines.source.ledger.compaction import compact
 from pipelines.source.ledger.due import announce_left_keys
 from pipelines.source.ledger.touch import touch
 from tests.captured_shop import captured
@@ -18,6 +19,7 @@ from tests.delivered_shop import (
     SCHEMA,
     Delivering,
     assert_due_as_defined,
+    between,
     source_key,
     tables,
 )
@@ -45,6 +47,24 @@ def test_a_touch_that_comes_after_its_own_delivery(shop: Delivering) -> None:
     assert_due_as_defined(shop)
     shop.drain()
     assert_due_as_defined(shop)
+
+
+def test_a_row_of_the_log_that_was_delivered_before_it_is_compacted(
+    shop: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came between the claim, which folds, and the reading, which counts it."""
+    shop.run("UPDATE orders SET note = 'a' WHERE id = 1")
+    late = "UPDATE orders SET note = 'b' WHERE id = 1"
+    between(monkeypatch, "pipelines.deliver.deliverer", "read", lambda: shop.run(late))
+    with shop.deliverer() as deliverer:
+        deliverer.deliver("order", [source_key(1)])
+        assert shop.item("order", 1)[:2] == (2, EPOCH + 3)
+        compact(deliverer.session.connection, deliverer.session.migration)
+        assert shop.item("order", 1)[:2] == (3, EPOCH + 3)
+        assert_due_as_defined(shop)
+        shop.run("UPDATE orders SET note = 'c' WHERE id = 1")
+        compact(deliverer.session.connection, deliverer.session.migration)
+        assert_due_as_defined(shop)
 
 
 def test_a_left_key_that_is_delivered_while_it_is_announced(shop: Delivering) -> None:

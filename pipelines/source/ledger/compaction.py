@@ -1,4 +1,7 @@
-"""Log rows become the item's base, in one statement: every snapshot sees the rows or the base that they became."""
+"""Log rows become the item's base, in one statement: every snapshot sees the rows or the base that they became.
+
+Items become due by it, but for those that were delivered with these rows while the log still held them.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from psycopg.rows import TupleRow
 from psycopg.sql import Literal
 
 from pipelines.errors import SourceError
-from pipelines.source.ledger.names import ITEM, LOG
+from pipelines.source.ledger.names import CONTROL, ITEM, LOG
 from pipelines.source.ledger.schema import ITEM_KEY
+from pipelines.source.ledger.version import EPOCH_STEP
 from pipelines.source.server_error import describe
 
 MOST_ROWS = 10_000
@@ -25,9 +29,15 @@ _FOLD = sql.SQL(
     " kept AS (INSERT INTO {item} AS i (migration, item_type, source_key, base, since, due)"
     " SELECT {migration}, item_type, source_key, rows, pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp()"
     " FROM folded ORDER BY item_type, source_key"
-    " ON CONFLICT ({key}) DO UPDATE SET base = i.base + EXCLUDED.base, since = coalesce(i.since, EXCLUDED.since),"
-    " due = CASE WHEN i.lease_until > EXCLUDED.due THEN i.lease_until ELSE EXCLUDED.due END RETURNING 1)"
+    " ON CONFLICT ({key}) DO UPDATE SET base = i.base + EXCLUDED.base,"
+    " since = CASE WHEN {is_delivered} THEN NULL ELSE coalesce(i.since, EXCLUDED.since) END,"
+    " due = CASE WHEN {is_delivered} THEN NULL WHEN i.lease_until > EXCLUDED.due THEN i.lease_until"
+    " ELSE EXCLUDED.due END RETURNING 1)"
     " SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM kept)"
+)
+
+_IS_DELIVERED = sql.SQL(
+    "i.delivered >= (SELECT epoch FROM {control} WHERE migration = {migration}) * {step} + i.base + EXCLUDED.base"
 )
 
 
@@ -45,7 +55,9 @@ def compact(connection: Connection[TupleRow], migration: str, most: int = MOST_R
 
     `connection`: of `connect_writable`, outside of a transaction. Raises SourceError; then nothing is changed.
     """
-    query = _FOLD.format(log=LOG, item=ITEM, key=ITEM_KEY, migration=Literal(migration), most=Literal(most))
+    told = {"migration": Literal(migration), "log": LOG, "item": ITEM, "key": ITEM_KEY, "most": Literal(most)}
+    is_delivered = _IS_DELIVERED.format(control=CONTROL, step=Literal(EPOCH_STEP), migration=told["migration"])
+    query = _FOLD.format(**told, is_delivered=is_delivered)
     failed = None
     try:
         with connection.transaction():
