@@ -25,16 +25,19 @@ class GatedEndpoint:
     signed: set[str] = field(default_factory=set)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     url: str = ""
+    _barrier: threading.Barrier | None = None
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[GatedEndpoint]:
         with http_front.serving(partial(_Handler, self)) as self.url:
             yield self
+            if self._barrier is not None:
+                self._barrier.abort()  # who still waits there is not passed on
 
     def only_together(self, count: int) -> None:
         """From now on puts are answered when so many are waiting: never, if one is sent after the other."""
-        barrier = threading.Barrier(count)
-        self.gate = partial(barrier.wait, LONGEST_SECONDS)
+        self._barrier = threading.Barrier(count)
+        self.gate = partial(self._barrier.wait, LONGEST_SECONDS)
 
 
 class _Handler(http_front.FrontHandler):

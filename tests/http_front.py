@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _OF_ONE_CONNECTION = ("content-length", "connection", "host")
+_LONGEST_END_SECONDS = 5.0
 
 
 class FrontHandler(BaseHTTPRequestHandler):
@@ -47,14 +49,41 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def __init__(self, handler: Callable[..., FrontHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._changed = threading.Condition()
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changed:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._changed:
+                self._connections.discard(request)
+                self._changed.notify_all()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that give up are what the tests are about."""
+
+    def cut(self) -> None:
+        """All connections; what has come over them is dealt with, unless that takes very long."""
+        with self._changed:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):  # the client was faster
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._changed.wait_for(lambda: not self._connections, _LONGEST_END_SECONDS)
 
 
 @contextlib.contextmanager
 def serving(handler: Callable[..., FrontHandler]) -> Iterator[str]:
-    """Gives the URL."""
-    server = _Server(("127.0.0.1", 0), handler)
+    """Gives the URL. Afterwards nothing passes any more, over old connections neither: a client that still tries would
+    reach what the next test has there."""
+    server = _Server(handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -63,6 +92,7 @@ def serving(handler: Callable[..., FrontHandler]) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+        server.cut()
 
 
 def forward(upstream: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:

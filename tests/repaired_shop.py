@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -31,9 +32,14 @@ read_once = cache(JSONFileLoader.load_file)
 """AWS's descriptions, which each new client would read again: that takes longer than most tests."""
 
 
-@cache
 def client() -> Any:
-    return boto3.client("dynamodb")
+    """Of the endpoint that the environment names now."""
+    return _client_of(os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
+
+
+@cache
+def _client_of(endpoint: str) -> Any:
+    return boto3.client("dynamodb", endpoint_url=endpoint)
 
 
 def changed(table: str, key: dict[str, Any], **attributes: Any) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -135,11 +136,11 @@ def test_killed_between_commit_and_delivery(shop: Delivering, dynamodb_environme
     letting = GatedEndpoint(dynamodb_environment)
     with letting.serving():
         letting.only_together(2)  # the application's, which is never answered, and nobody's
-        process = _started(shop.shop, letting.url, "commit")
-        assert letting.arrived.acquire(timeout=LONGEST_SECONDS)
-        process.kill()
-        out, _ = process.communicate()
-        assert out == b""
+        with _started(shop.shop, letting.url, "commit") as process:
+            assert letting.arrived.acquire(timeout=LONGEST_SECONDS)
+            process.kill()
+            out, _ = process.communicate()
+            assert out == b""
     with psycopg.connect(shop.shop.url) as connection:
         assert connection.execute("SELECT id FROM orders").fetchall() == [(1,)]
     assert stored("orders") == {}
@@ -149,15 +150,20 @@ def test_killed_between_commit_and_delivery(shop: Delivering, dynamodb_environme
 
 
 def test_a_fork_delivers_by_itself(shop: Delivering, dynamodb_environment: str) -> None:
-    process = _started(shop.shop, dynamodb_environment, "fork")
-    out, _ = process.communicate(timeout=LONGEST_SECONDS * 3)
+    with _started(shop.shop, dynamodb_environment, "fork") as process:
+        out, _ = process.communicate(timeout=LONGEST_SECONDS * 3)
     assert (process.returncode, out.decode()) == (0, "1: {}\n2: {}\n3: {}\n")
     assert live("orders").keys() == {"C1/O1", "C1/O2", "C1/O3"}
 
 
-def _started(shop: Captured, endpoint: str, what: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def _started(shop: Captured, endpoint: str, what: str) -> Iterator[subprocess.Popen[bytes]]:
     migration = shop.migration
     command = [sys.executable, "-m", "tests.dual_write_app", shop.url, str(migration.path)]
     environment = {**os.environ, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
     warehouse = Path(str(migration.folder.root)).parent
-    return subprocess.Popen([*command, str(warehouse), what], stdout=subprocess.PIPE, env=environment)
+    with subprocess.Popen([*command, str(warehouse), what], stdout=subprocess.PIPE, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

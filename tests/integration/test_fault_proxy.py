@@ -43,3 +43,27 @@ def test_a_request_that_is_carried_out_once_more_is_the_same_though_its_connecti
                     connection.request("POST", "/", json.dumps(document), headers)
                     connection.getresponse().read()
     assert met == [("PutItem", PUT), ("GetItem", GET), ("PutItem", PUT)]
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_nothing_passes_once_it_has_ended(idle: bool) -> None:
+    """A client keeps its connections, and may still be trying: its writes would land in the next test's tables."""
+    met: list[tuple[str, Any]] = []
+    headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem"}
+    with http_front.serving(partial(_Noting, met)) as upstream:
+        with FaultProxy(upstream).serving() as proxy:
+            connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"))
+            connection.request("POST", "/", json.dumps(PUT), headers)
+            connection.getresponse().read()
+            if not idle:
+                connection.putrequest("POST", "/")
+        with contextlib.closing(connection), pytest.raises((OSError, http.client.HTTPException)):
+            if idle:
+                connection.auto_open = 0
+                connection.request("POST", "/", json.dumps(PUT), headers)
+            else:
+                connection.putheader("X-Amz-Target", headers["X-Amz-Target"])
+                connection.putheader("Content-Length", str(len(json.dumps(PUT))))
+                connection.endheaders(json.dumps(PUT).encode())
+            connection.getresponse()
+    assert met == [("PutItem", PUT)]
