@@ -25,6 +25,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stage", metavar="STAGE", nargs="?", help="set it to rds, shadow, canary or dynamodb")
     parser.add_argument("--share", metavar="N", help="with canary: of the keys; with shadow: of the calls; 0.05 or 5%%")
     parser.add_argument("--force", action="store_true", help="without the evidence that is asked for; it is on record")
+    parser.add_argument("--forget", action="store_true", help="a QUERY that no application asks any more")
 
 
 def _route(arguments: argparse.Namespace) -> CommandResult:
@@ -35,6 +36,8 @@ def _route(arguments: argparse.Namespace) -> CommandResult:
     migration = load_mapping(arguments.mapping).migration
     table = ControlTable.of(migration)
     now = datetime.now(UTC)
+    if arguments.forget:
+        return _forgotten(migration, table, arguments.query, now)
     if stage is None:
         return _shown(migration, table, arguments.query, now)
     return _changed(arguments, migration, table, stage, share, now)
@@ -45,6 +48,8 @@ def _wanted(arguments: argparse.Namespace) -> tuple[Stage | None, float]:
 
     if arguments.query is not None and (not arguments.query or "#" in arguments.query):
         raise UsageError("QUERY: a name without #")
+    if arguments.forget and (arguments.query is None or arguments.stage or arguments.share or arguments.force):
+        raise UsageError("--forget: with QUERY, and nothing else")
     if arguments.stage is None:
         if arguments.share or arguments.force:
             raise UsageError("--share, --force: only with QUERY and STAGE")
@@ -154,6 +159,17 @@ def _changed(
     )
 
 
+def _forgotten(migration: str, table: ControlTable, query: str, now: datetime) -> CommandResult:
+    from pipelines.routing.changing import forget, standing
+
+    was = standing(table, query, now)
+    setting = forget(table, was, now)
+    return CommandResult(
+        {"migration": migration, "query": query, **setting.document(), "version": setting.version, "forgotten": True},
+        [f"{query}: forgotten, {was.setting.stage} -> {setting.stage}; it counts again once an application asks it"],
+    )
+
+
 def _unexpiring(table: ControlTable) -> list[str]:
     """The stage is set, whatever comes of this."""
     try:
@@ -165,9 +181,9 @@ def _unexpiring(table: ControlTable) -> list[str]:
 
 def _unknown(table: ControlTable, query: str) -> list[str]:
     """A name may be mistyped, or the application not started yet."""
-    from pipelines.target.control_table import Key
+    from pipelines.routing.changing import is_known
 
-    return [] if table.get(Key("queries", query)) else ["  no application has made itself known with it"]
+    return [] if is_known(table, query) else ["  no application has made itself known with it"]
 
 
 COMMAND = Command("route", "show or set from which store each query is answered", _arguments, _route)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.errors import StageError, TargetError
-from pipelines.routing.evidence import Evidence, missing
+from pipelines.routing.evidence import QUIET_HOURS, Evidence, missing, was_asked
 from pipelines.routing.samples import Sample, read_samples
-from pipelines.routing.stage import Setting, Stage, stage_key
+from pipelines.routing.stage import Setting, Stage, name_key, stage_key
 from pipelines.target.control_table import ControlTable, Key, Row
 
 if TYPE_CHECKING:
@@ -44,8 +45,35 @@ def standing(table: ControlTable, query: str, now: datetime) -> Standing:
 
 
 def queries(table: ControlTable) -> list[str]:
-    """That applications have made themselves known with. Raises TargetError."""
-    return [row.key.sk for row in table.query("queries", " ", "\U0010ffff")]
+    """That applications have made themselves known with, but for those that were forgotten. Raises TargetError."""
+    return [row.key.sk for row in table.query("queries", " ", "\U0010ffff") if not _is_forgotten(row)]
+
+
+def is_known(table: ControlTable, query: str) -> bool:
+    """Whether it is one of `queries`. Raises TargetError."""
+    row = table.get(name_key(query))
+    return row is not None and not _is_forgotten(row)
+
+
+def forget(table: ControlTable, was: Standing, now: datetime) -> Setting:
+    """It counts as a query no more, until an application asks it again; its stage is `rds` from now on. Raises
+    StageError where none has named it, where one has asked it not long ago, or where somebody else has changed it since
+    `was` was read; TargetError."""
+    if not is_known(table, was.query):
+        raise StageError(f"query {was.query}: no application has made itself known with it")
+    if was_asked(table, was.query, now):
+        raise StageError(
+            f"query {was.query} stays: it was asked in this hour or the {QUIET_HOURS - 1} before it; "
+            "take it out of every application, then wait"
+        )
+    setting = _next(was.setting, Stage.RDS, now)
+    named = Row(name_key(was.query), {"name": was.query, "forgotten_at": setting.changed_at})
+    _set(table, was, setting, (), named)
+    return setting
+
+
+def _is_forgotten(row: Row) -> bool:
+    return bool(row.document.get("forgotten_at"))
 
 
 def change(table: ControlTable, was: Standing, stage: Stage, share: float, now: datetime, *, force: bool) -> Setting:
@@ -55,24 +83,33 @@ def change(table: ControlTable, was: Standing, stage: Stage, share: float, now: 
     lacking = missing(was.setting, stage, share, was.evidence, now)
     if lacking and not force:
         raise StageError(f"query {was.query} stays at {was.setting.stage}: {'; '.join(lacking)} (or --force)")
-    at = now.isoformat(timespec="microseconds")
     shadows = {Stage.SHADOW: share or 1.0, Stage.CANARY: was.setting.shadow_share}.get(stage, 1.0)
     of_keys = share if stage is Stage.CANARY else 0.0
-    setting = Setting(stage, of_keys, was.setting.version + 1, at, _who(), bool(lacking), shadows)
+    setting = replace(_next(was.setting, stage, now), share=of_keys, forced=bool(lacking), shadow_share=shadows)
+    _set(table, was, setting, lacking)
+    return setting
+
+
+def _next(was: Setting, stage: Stage, now: datetime) -> Setting:
+    return Setting(stage, version=was.version + 1, changed_at=now.isoformat(timespec="microseconds"), by=_who())
+
+
+def _set(table: ControlTable, was: Standing, setting: Setting, lacking: Sequence[str], *also: Row) -> None:
     audit: dict[str, JsonValue] = {
         "what": f"query#{was.query}",
         "from": was.setting.document(),
         "to": setting.document(),
         "evidence": was.evidence.document(),
         "missing": list(lacking),
+        **({"forgotten": True} if also else {}),
     }
     done = table.put_next(
         Row(stage_key(was.query), setting.document(), setting.version),
-        Row(Key("audit", f"{at}#query#{was.query}"), audit),
+        Row(Key("audit", f"{setting.changed_at}#query#{was.query}"), audit),
+        *also,
     )
     if not done:
         raise StageError(f"query {was.query}: somebody else has changed its stage just now; look, then run again")
-    return setting
 
 
 def _who() -> str:

@@ -77,6 +77,11 @@ def stage_key(query: str) -> Key:
     return Key(f"query#{query}", "stage")
 
 
+def name_key(query: str) -> Key:
+    """Of the row by which an application makes itself known with the query."""
+    return Key("queries", query)
+
+
 def in_share(key: object, share: float) -> bool:
     """Whether a key belongs to the share: the same in every process and query, and still so when the share grows.
 

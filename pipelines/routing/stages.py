@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 
 from pipelines.errors import CrossoverError
-from pipelines.routing.counters import Counters
-from pipelines.routing.stage import Setting, stage_key
-from pipelines.target.control_table import ControlTable, Key, Row
+from pipelines.routing.counters import Counters, Written
+from pipelines.routing.stage import Setting, name_key, stage_key
+from pipelines.target.control_table import ControlTable, Row
 
 log = logging.getLogger("pipelines.routing")
 
@@ -31,7 +31,7 @@ class Stages:
         self._table: ControlTable | None = None
         self._refresh_seconds, self._flush_seconds = refresh_seconds, flush_seconds
         self._settings: dict[str, Setting] = {}
-        self._registered: set[str] = set()
+        self._named: dict[str, str] = {}
         self._warned = False
         self._lock = threading.Lock()
         self._asked, self._stop = threading.Event(), threading.Event()
@@ -76,15 +76,22 @@ class Stages:
         written = self._counters.rows()
         try:
             table = self._control_table()
-            for query in {*self._settings} - self._registered:
-                table.put(Row(Key("queries", query), {"name": query}))
-                self._registered.add(query)
+            self._name(table, written)
             for row in written.rows:
                 table.put(row)
         except Exception as error:
             self._warn(error)
         else:
             self._counters.forget(written)
+
+    def _name(self, table: ControlTable, written: Written) -> None:
+        """Each query from the start, and again with the first counts of each hour: where somebody has taken out one
+        that is asked all the same, it comes back."""
+        hours = {query: self._named.get(query, "") for query in [*self._settings]} | dict(sorted(written.changes))
+        for query, hour in hours.items():
+            if self._named.get(query) != hour:
+                table.put(Row(name_key(query), {"name": query}))
+                self._named[query] = hour
 
     def close(self, most_seconds: float | None = None) -> None:
         """Ends the thread, after one more flush; waits for it so long at most."""
@@ -94,7 +101,7 @@ class Stages:
 
     def begin(self) -> None:
         """As if nothing had been asked yet: in a process that was forked there is no thread but the one that forked."""
-        self._table, self._registered = None, set()
+        self._table, self._named = None, {}
         self._lock, self._asked, self._stop = threading.Lock(), threading.Event(), threading.Event()
         self._thread = None
 

@@ -15,7 +15,7 @@ from pipelines.cli import run
 from pipelines.errors import StageError, TargetError, UsageError
 from pipelines.mapping.load import parse_mapping
 from pipelines.routing import Router
-from pipelines.routing.changing import change, standing
+from pipelines.routing.changing import change, forget, queries, standing
 from pipelines.routing.compare import Difference
 from pipelines.routing.counters import Counters
 from pipelines.routing.evidence import Evidence
@@ -255,6 +255,9 @@ def test_the_command_refuses_without_evidence_and_writes_down_what_it_did(
         ["q", "rds", "--share", "5%"],
         ["q", "dynamodb", "--share", "5%"],
         ["q", "--force"],
+        ["--forget"],
+        ["q", "rds", "--forget"],
+        ["q", "--forget", "--force"],
         ["a#b", "shadow"],
     ],
 )
@@ -262,6 +265,48 @@ def test_a_wrong_call_is_one_line(wrong: list[str], mapping: Path, capsys: pytes
     assert run(["route", str(mapping), *wrong]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "stays at" not in line  # for that would be lack of evidence
+
+
+def test_a_query_that_nobody_asks_is_forgotten(
+    mapping: Path, table: ControlTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC)
+    table.create()
+    assert run(["route", str(mapping), "q", "--forget"]) == 2
+    assert "no application has made itself known with it" in capsys.readouterr().err
+    table.put(Row(Key("queries", "q"), {"name": "q"}))
+    assert run(["route", str(mapping), "q", "dynamodb", "--force"]) == 0
+    plant(table, now - timedelta(hours=2))
+    assert run(["route", str(mapping), "q", "--forget"]) == 2
+    assert "it was asked in this hour or the 2 before it" in capsys.readouterr().err
+    assert queries(table) == ["q"]
+    for row in [*table.query("query#q", "count", "count~")]:
+        table.client.delete_item(TableName=table.name, Key={"pk": {"S": row.key.pk}, "sk": {"S": row.key.sk}})
+    plant(table, now - timedelta(hours=3))
+    assert run(["route", str(mapping), "q", "--forget"]) == 0
+    assert queries(table) == []
+    capsys.readouterr()
+    assert run(["route", str(mapping), "q"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("q: rds, since ") and UNKNOWN in told
+    audit = [row.document for row in table.query("audit", " ", "~")]
+    assert [one.get("forgotten", False) for one in audit] == [False, True]
+    assert run(["route", str(mapping), "q", "--forget"]) == 2
+
+
+def test_a_query_that_is_forgotten_while_it_stands_still_comes_back(mapping: Path, table: ControlTable) -> None:
+    """A process names its queries once, when it starts; had it said nothing more, no gate would know of them."""
+    table.create()
+    with router() as one:
+        query = one.query("q", rds=lambda: "rds", dynamodb=lambda: "dynamodb")
+        query()
+        eventually(lambda: queries(table) == ["q"] and any(table.query("query#q", "count", "count~")))
+        later = datetime.now(UTC) + timedelta(hours=3)
+        forget(table, standing(table, "q", later), later)
+        assert queries(table) == []
+        one._counters._now = lambda: later
+        query()
+        eventually(lambda: queries(table) == ["q"])
 
 
 def test_a_change_against_an_older_version_is_refused(table: ControlTable) -> None:
