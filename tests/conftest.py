@@ -6,6 +6,9 @@ import os
 import secrets
 import signal
 import sys
+import threading
+import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +27,8 @@ pytest.register_assert_rewrite("tests.delivered_shop", "tests.disturbed_backfill
 
 QUICK_JAVA = "-XX:TieredStopAtLevel=1"
 """Little data are done with before Java's second compiler earns back what it costs. For what tests start, too."""
+
+_LOOKED_AT_SECONDS = 0.5
 
 _ORDER = ("unit", "property", "integration", "browser", "e2e")
 
@@ -118,6 +123,20 @@ def spark(dynamodb_server: EmbeddedDynamoDB) -> Iterator[SparkSession]:
         session = open_session("crossover-tests")
         yield session
         session.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_works_on() -> Iterator[None]:
+    """A thread that a test has left spinning takes a core from all that come after it, and nobody would know."""
+    yield
+    began = time.process_time() - time.thread_time()
+    time.sleep(_LOOKED_AT_SECONDS)
+    others = time.process_time() - time.thread_time() - began
+    if others > _LOOKED_AT_SECONDS / 2:
+        frames = sys._current_frames()
+        left = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+        stacks = {one.name: traceback.format_stack(frames[one.ident])[-1] for one in left if one.ident in frames}
+        pytest.fail("threads that tests have left are at work: " + "; ".join(f"{a}: {b}" for a, b in stacks.items()))
 
 
 @pytest.fixture
