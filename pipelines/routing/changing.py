@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.errors import StageError, TargetError
-from pipelines.routing.evidence import QUIET_HOURS, Evidence, missing, was_asked
+from pipelines.routing.evidence import HOURS, Evidence, missing
 from pipelines.routing.samples import Sample, read_samples
 from pipelines.routing.stage import Setting, Stage, name_key, stage_key
 from pipelines.target.control_table import ControlTable, Key, Row
@@ -57,14 +57,13 @@ def is_known(table: ControlTable, query: str) -> bool:
 
 def forget(table: ControlTable, was: Standing, now: datetime) -> Setting:
     """It counts as a query no more, until an application asks it again; its stage is `rds` from now on. Raises
-    StageError where none has named it, where one has asked it not long ago, or where somebody else has changed it since
-    `was` was read; TargetError."""
+    StageError where none has named it, where one has asked it in the last HOURS hours, or where somebody else has
+    changed it since `was` was read; TargetError."""
     if not is_known(table, was.query):
         raise StageError(f"query {was.query}: no application has made itself known with it")
-    if was_asked(table, was.query, now):
+    if was.evidence.counts.total():
         raise StageError(
-            f"query {was.query} stays: it was asked in this hour or the {QUIET_HOURS - 1} before it; "
-            "take it out of every application, then wait"
+            f"query {was.query} stays: it was asked in the last {HOURS} hours; take it out of the application and wait"
         )
     setting = _next(was.setting, Stage.RDS, now)
     named = Row(name_key(was.query), {"name": was.query, "forgotten_at": setting.changed_at})

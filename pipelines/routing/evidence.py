@@ -25,8 +25,6 @@ HOURS = 24
 LEAST_COMPARED = 1_000
 MOST_MISMATCHES = 0.001
 FRESH = timedelta(hours=2)
-QUIET_HOURS = 3
-"""This one and those before it, in which nobody may have asked a query that is to be forgotten."""
 LEAST_CANARY_CALLS = 100
 MOST_FAILURES = 0.01
 
@@ -74,11 +72,6 @@ class Evidence:
             },
             "last_compared_at": self.last_compared_at.isoformat() if self.last_compared_at else None,
         }
-
-
-def was_asked(table: ControlTable, query: str, now: datetime) -> bool:
-    """In QUIET_HOURS, whatever came of it. Raises TargetError."""
-    return any(table.query(f"query#{query}", *hours_back("count", now, QUIET_HOURS)))
 
 
 def of_counts(document: object) -> dict[str, int]:
