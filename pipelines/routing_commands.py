@@ -166,7 +166,7 @@ def _forgotten(migration: str, table: ControlTable, query: str, now: datetime) -
     setting = forget(table, was, now)
     return CommandResult(
         {"migration": migration, "query": query, **setting.document(), "version": setting.version, "forgotten": True},
-        [f"{query}: forgotten, {was.setting.stage} -> {setting.stage}; it counts again once an application asks it"],
+        [f"{query}: forgotten, was at {was.setting.stage}; it counts again once an application asks it"],
     )
 
 

@@ -8,7 +8,7 @@ from pipelines.migration import Migration
 from pipelines.source.ledger.masters import Phase
 from pipelines.target.control_table import ControlTable
 from pipelines.writes.state import read_state
-from pipelines.writes.switch import switch
+from pipelines.writes.switch import Switched, switch
 
 
 def switch_all(
@@ -21,10 +21,26 @@ def switch_all(
     drain_seconds: float | None = None,
     by_streams: bool = False,
 ) -> Iterator[str]:
-    """A line for each group; one that is there already is left. Killed, it goes on. `drain_seconds`, `by_streams`, and
-    raises: as `switch`; groups before the one that cannot be switched stay switched."""
+    """A line for each group, and its notes. Arguments and raises: as `switch_each`."""
+    for done in switch_each(migration, url, table, phase, say, drain_seconds=drain_seconds, by_streams=by_streams):
+        yield told(done)
+        yield from (f"  {note}" for note in done.notes)
+
+
+def switch_each(
+    migration: Migration,
+    url: str,
+    table: ControlTable,
+    phase: Phase,
+    say: Callable[[str], None],
+    *,
+    drain_seconds: float | None = None,
+    by_streams: bool = False,
+) -> Iterator[Switched]:
+    """One that is there already is left. Killed, it goes on. `drain_seconds`, `by_streams`, and raises: as `switch`;
+    groups before the one that cannot be switched stay switched."""
     for state in read_state(migration, url, table, with_missing=False):
-        done = switch(
+        yield switch(
             migration,
             url,
             state.group.name,
@@ -34,10 +50,11 @@ def switch_all(
             table=table,
             say=say,
         )
-        blocked = "" if done.blocked_seconds is None else f", writes waited {done.blocked_seconds:,.1f} s"
-        yield (
-            f"writes of {done.group}: {done.was} -> {done.phase}{blocked}"
-            if done.changed
-            else (f"writes of {done.group}: {done.phase}")
-        )
-        yield from (f"  {note}" for note in done.notes)
+
+
+def told(done: Switched) -> str:
+    """Without its notes."""
+    if not done.changed:
+        return f"writes of {done.group}: {done.phase}"
+    blocked = "" if done.blocked_seconds is None else f", writes waited {done.blocked_seconds:,.1f} s"
+    return f"writes of {done.group}: {done.was} -> {done.phase}{blocked}"

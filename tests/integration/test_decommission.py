@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+import pipelines.reverse.drain as reverse_drain
 from pipelines import cutover_commands
 from pipelines.capture import install_capture, uninstall_capture
 from pipelines.cli import run
@@ -180,6 +182,8 @@ def test_the_command_ends_the_migration_by_its_name_only(
     shop: Planted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cutover_commands, "_verify", lambda _: shop.verification(now()).id)
+    resynced = reverse_drain.resync
+    monkeypatch.setattr("pipelines.writes.only.resync", lambda *arguments: replace(resynced(*arguments), waiting=2))
     command = ["cutover", str(shop.migration.path), "advance", "--json"]
     for confirm, why in (([], "no way back: --confirm shop"), (["--confirm", "another"], "name is shop")):
         assert run([*command, *confirm]) == 2
@@ -188,6 +192,8 @@ def test_the_command_ends_the_migration_by_its_name_only(
     told = json.loads(capsys.readouterr().out)
     assert (told["from"], told["to"]) == ("dynamodb_only", "decommissioned")
     assert [line.partition(":")[0] for line in told["did"][:6]] == [step.replace("_", " ") for step in Step]
+    assert told["did"][0].startswith("kept up: writes of customer: dynamodb_only -> dynamodb_first; the source is ")
+    assert told["did"][3].startswith("left: the source is not kept up any more (1 groups)")
     assert any("delete-db-instance" in line for line in told["did"])
     assert shop.url.split(":")[2].split("@")[0] not in str(told)  # the password
     assert read_standing(shop.table).state is State.DECOMMISSIONED

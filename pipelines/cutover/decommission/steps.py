@@ -27,7 +27,7 @@ from pipelines.cutover.decommission.proof import JSON, OWN, proof_document, writ
 from pipelines.cutover.gates_runs import LEDGER
 from pipelines.cutover.record import trail
 from pipelines.cutover.thresholds import Thresholds
-from pipelines.cutover.writes import switch_all
+from pipelines.cutover.writes import switch_all, switch_each, told
 from pipelines.errors import StageError
 from pipelines.migration import Migration
 from pipelines.progress import tell
@@ -85,8 +85,8 @@ class Decommission:
                 self.say(f"decommission of {name}: step {number} of {len(work)}, {step.replace('_', ' ')}")
                 progress = progress.done(self.table, step, do(progress), self.now())
                 self.after(step)
-        told = (f"{step.replace('_', ' ')}: {progress.steps[step].get('said')}" for step in Step)
-        return (*told, *farewell(self.url, self.migration.mapping.migration))
+        done = (f"{step.replace('_', ' ')}: {progress.steps[step].get('said')}" for step in Step)
+        return (*done, *farewell(self.url, self.migration.mapping.migration))
 
     def _is_stale(self, progress: Progress) -> bool:
         """What was verified long before the source was left says nothing of it any more."""
@@ -95,9 +95,10 @@ class Decommission:
         return begun is not None and Step.LEFT not in progress.steps and self.now() - begun > allowed
 
     def _keep_up(self, _: Progress) -> Mapping[str, JsonValue]:
-        lines = [*switch_all(self.migration, self.url, self.table, Phase.DYNAMODB_FIRST, self.say)]
-        lag = self._in_step()
-        return {"lag_seconds": lag, "said": f"{'; '.join(lines)}; the source is {lag:.1f} s behind DynamoDB"}
+        groups = [*switch_each(self.migration, self.url, self.table, Phase.DYNAMODB_FIRST, self.say)]
+        lag = self._in_step()  # what waited when a group was switched waits no more
+        said = "; ".join(map(told, groups))
+        return {"lag_seconds": lag, "said": f"{said}; the source is {lag:.1f} s behind DynamoDB"}
 
     def _in_step(self) -> float:
         """By how many seconds the source is behind, once that is little and nothing waits."""
@@ -132,8 +133,8 @@ class Decommission:
         return {"place": str(folder), "rows": found.rows, "said": said}
 
     def _leave(self, _: Progress) -> Mapping[str, JsonValue]:
-        lines = [*switch_all(self.migration, self.url, self.table, Phase.DYNAMODB_ONLY, self.say)]
-        return {"said": f"the source is not kept up any more ({len(lines):,} groups); it stays frozen"}
+        groups = [*switch_each(self.migration, self.url, self.table, Phase.DYNAMODB_ONLY, self.say)]
+        return {"said": f"the source is not kept up any more ({len(groups):,} groups); it stays frozen"}
 
     def _prove(self, progress: Progress) -> Mapping[str, JsonValue]:
         archive = check_archive(self._archive_place(progress))
