@@ -15,7 +15,7 @@ from pipelines.cutover.record import begin, enter, read_standing
 from pipelines.cutover.states import State
 from pipelines.cutover.status import look, status_of
 from pipelines.cutover.thresholds import Thresholds
-from pipelines.cutover.writes import switch_all
+from pipelines.cutover.writes import lines, switch_each
 from pipelines.errors import StageError
 from pipelines.migration import Migration
 from pipelines.progress import tell
@@ -106,7 +106,7 @@ def stores_forward(
         url = source_url(migration.mapping)
         if to is State.DECOMMISSIONED:
             return Decommission(migration, url, table, thresholds, verify, now, say).run()
-        return tuple(switch_all(migration, url, table, FORWARD[to], say, drain_seconds=drain_seconds))
+        return tuple(lines(switch_each(migration, url, table, FORWARD[to], say, drain_seconds=drain_seconds)))
 
     return work
 
@@ -131,9 +131,10 @@ def stores_back(
             return undo(migration, source_url(migration.mapping), table, say)
         if to in BACK:
             url = source_url(migration.mapping)
-            return tuple(
-                switch_all(migration, url, table, BACK[to], say, drain_seconds=drain_seconds, by_streams=by_streams)
+            groups = switch_each(
+                migration, url, table, BACK[to], say, drain_seconds=drain_seconds, by_streams=by_streams
             )
+            return tuple(lines(groups))
         return ()
 
     return work

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pipelines.migration import Migration
 from pipelines.source.ledger.masters import Phase
 from pipelines.target.control_table import ControlTable
 from pipelines.writes.state import read_state
 from pipelines.writes.switch import Switched, switch
-
-
-def switch_all(
-    migration: Migration,
-    url: str,
-    table: ControlTable,
-    phase: Phase,
-    say: Callable[[str], None],
-    *,
-    drain_seconds: float | None = None,
-    by_streams: bool = False,
-) -> Iterator[str]:
-    """A line for each group, and its notes. Arguments and raises: as `switch_each`."""
-    for done in switch_each(migration, url, table, phase, say, drain_seconds=drain_seconds, by_streams=by_streams):
-        yield told(done)
-        yield from (f"  {note}" for note in done.notes)
 
 
 def switch_each(
@@ -50,6 +34,13 @@ def switch_each(
             table=table,
             say=say,
         )
+
+
+def lines(groups: Iterable[Switched]) -> Iterator[str]:
+    """One for each group, and its notes."""
+    for done in groups:
+        yield told(done)
+        yield from (f"  {note}" for note in done.notes)
 
 
 def told(done: Switched) -> str:

@@ -27,7 +27,7 @@ from pipelines.cutover.decommission.proof import JSON, OWN, proof_document, writ
 from pipelines.cutover.gates_runs import LEDGER
 from pipelines.cutover.record import trail
 from pipelines.cutover.thresholds import Thresholds
-from pipelines.cutover.writes import switch_all, switch_each, told
+from pipelines.cutover.writes import lines, switch_each, told
 from pipelines.errors import StageError
 from pipelines.migration import Migration
 from pipelines.progress import tell
@@ -178,7 +178,7 @@ def undo(migration: Migration, url: str, table: ControlTable, say: Callable[[str
     progress = Progress.read(table)
     if Step.PROVEN in progress.steps:
         raise StageError(f"{migration.mapping.migration}: the decommission is proven, and goes on: `advance`")
-    lines = tuple(switch_all(migration, url, table, Phase.DYNAMODB_ONLY, say))
+    said = tuple(lines(switch_each(migration, url, table, Phase.DYNAMODB_ONLY, say)))
     if progress.version:
         progress.afresh(table, "")
-    return lines
+    return said
