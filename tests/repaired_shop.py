@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import boto3
 import pytest
 from botocore.loaders import JSONFileLoader
 
@@ -24,22 +22,13 @@ from pipelines.warehouse.manifest import DiffManifest, Verdicts
 from tests.captured_shop import Captured
 from tests.delivered_shop import EPOCH, Delivering, expected, put, source_key, stored
 from tests.finished_stages import finish_snapshot
+from tests.kept_client import client
 
 BUCKETS = 4
 TABLES = {"orders": "order", "seats": "seat"}
 
 read_once = cache(JSONFileLoader.load_file)
 """AWS's descriptions, which each new client would read again: that takes longer than most tests."""
-
-
-def client() -> Any:
-    """Of the endpoint that the environment names now."""
-    return _client_of(os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
-
-
-@cache
-def _client_of(endpoint: str) -> Any:
-    return boto3.client("dynamodb", endpoint_url=endpoint)
 
 
 def changed(table: str, key: dict[str, Any], **attributes: Any) -> None:

@@ -22,7 +22,8 @@ from pipelines.tables import create_tables
 from pipelines.warehouse.manifest import DiffManifest
 from tests.captured_shop import Captured, captured, database, opened
 from tests.delivered_shop import EPOCH, MAPPING, WRITTEN_SHOP, Delivering, source_key, stored, tables
-from tests.integration.test_judging import change, client, emptied, of_order, put, remove, whole_order
+from tests.integration.test_judging import change, emptied, of_order, put, remove, whole_order
+from tests.kept_client import client
 from tests.on_disk import on_disk
 from tests.online_verification import compared, differences, prepared
 from tests.torture import TORTURE

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from pipelines.errors import StageError
@@ -20,6 +18,7 @@ from pipelines.judging.suspect import Judgement, Seen, Suspect
 from pipelines.tables import create_tables
 from tests.captured_shop import Captured, captured, database, opened
 from tests.delivered_shop import EPOCH, MAPPING, SCHEMA, Delivering, between, source_key, tables
+from tests.kept_client import client
 
 pytestmark = pytest.mark.integration
 
@@ -69,12 +68,6 @@ def order(id: int, customer: int = 1, known: bool = True) -> Suspect:
 
 def seat(place: str, id: int | None = None) -> Suspect:
     return Suspect("seat", "seats", f'{{"pk":{{"S":"{place}"}}}}', None if id is None else source_key(id))
-
-
-@cache
-def client() -> Any:
-    """One for all tests: to make one costs more than most of them."""
-    return boto3.client("dynamodb")
 
 
 def change(table: str, key: dict[str, Any], **attributes: Any) -> None:

@@ -77,7 +77,7 @@ class Endpoint:
             stream = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
             with contextlib.closing(stream), stream.makefile("rb") as reader:
                 for count in range(self._requests_each):
-                    head = b"".join(takewhile(lambda line: line not in (b"\r\n", b""), reader))
+                    head = b"".join(takewhile(lambda line: line != b"\r\n", reader))
                     if not head:
                         return
                     length = re.search(rb"(?i)content-length: (\d+)", head)

@@ -28,7 +28,6 @@ from tests.integration.test_judging import (
     QUICKLY,
     before_target,
     change,
-    client,
     judgements,
     of_order,
     order,
@@ -37,6 +36,7 @@ from tests.integration.test_judging import (
     seat,
     whole_order,
 )
+from tests.kept_client import client
 from tests.online_verification import compared, differences, prepared
 from tests.repaired_shop import everything, quick_clients, run_of
 from tests.versioned_shop import COUNTERS, expected_with_versions, with_versions

@@ -20,7 +20,8 @@ from pipelines.tables import create_tables
 from pipelines.warehouse.manifest import DiffManifest
 from tests.captured_shop import Captured, captured, opened
 from tests.delivered_shop import WRITTEN_SHOP, expected, stored
-from tests.integration.test_judging import change, client, emptied, of_order, put
+from tests.integration.test_judging import change, emptied, of_order, put
+from tests.kept_client import client
 from tests.online_verification import BUCKETS, compared, differences, prepared
 from tests.planted_corruption import COLUMNS, PLANTS, PROVEN, ROWS, Stores
 from tests.torture import TORTURE

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psycopg
 import pytest
 
@@ -38,6 +35,7 @@ from pipelines.writes.state import GroupState, read_state
 from pipelines.writes.switch import Switched, abort, switch
 from tests.captured_shop import Captured, captured, database
 from tests.delivered_shop import EPOCH, SCHEMA, Delivering, source_key, stored, tables
+from tests.kept_client import client as dynamodb
 from tests.torture import TORTURE
 
 pytestmark = pytest.mark.integration
@@ -106,16 +104,6 @@ def reset(shop: Delivering) -> None:
     client = dynamodb()
     if "crossover-small" in client.list_tables()["TableNames"]:
         client.delete_item(TableName="crossover-small", Key={"pk": {"S": "writes"}, "sk": {"S": "order"}})
-
-
-def dynamodb() -> Any:
-    """Threads may share it; to make one takes as long as some requests."""
-    return _client(os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
-
-
-@cache
-def _client(_: str) -> Any:
-    return boto3.client("dynamodb")
 
 
 def to(shop: Delivering, phase: str, group: str = "order", **options: Any) -> Switched:
